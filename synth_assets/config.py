@@ -1,0 +1,314 @@
+"""What a domain file may say: one pydantic model per section, published defaults, no unknown keys.
+
+Reading the files, and turning every fault into file, line and remedy, is `domain_files.py`. Nothing here touches a disk.
+Rules that tie two keys together are validators of the later key, so that they are tested whatever else is wrong.
+"""
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic.json_schema import SkipJsonSchema
+
+from synth_assets.faults import Fault, broken, quoted, repeats
+
+__all__ = [
+    "Benchmark",
+    "Constitutional",
+    "Decontamination",
+    "Distillation",
+    "Domain",
+    "EvolInstruct",
+    "Gates",
+    "Magpie",
+    "Methods",
+    "Mix",
+    "NearDuplicates",
+    "RealData",
+    "Reasoning",
+    "Rules",
+    "SelfInstruct",
+    "SpotCheck",
+    "Targets",
+    "Topic",
+]
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Words = Annotated[int, Field(ge=0, le=100_000)]
+Tokens = Annotated[int, Field(ge=1, le=64_000)]
+NAME_PATTERN = r"^[a-z][a-z0-9_-]{0,47}$"
+Name = Annotated[str, Field(pattern=NAME_PATTERN)]
+File = Annotated[str, Field(min_length=1, max_length=500, description="A JSON Lines file within the domains folder, relative to it.")]
+
+
+def _not_below(low: str) -> AfterValidator:
+    """The upper of two limits: not below the field `low`, which is declared before it."""
+
+    def check(value: int, info: ValidationInfo) -> int:
+        least = info.data.get(low, value)
+        if value < least:
+            raise broken([Fault((), f"{info.field_name} is {value}, below {low}, which is {least}", f"write {least} or more, or lower {low}")])
+        return value
+
+    return AfterValidator(check)
+
+
+def _unique(*fields: str) -> AfterValidator:
+    """A list whose items differ in each of `fields`."""
+
+    def check(items: Sequence[Any]) -> Sequence[Any]:
+        faults = [
+            Fault((position, name), f"{name} {quoted(getattr(items[first], name))} stands twice", "delete or rename one of the two")
+            for name in fields
+            for position, first in repeats(getattr(item, name) for item in items)
+        ]
+        if faults:
+            raise broken(faults)
+        return items
+
+    return AfterValidator(check)
+
+
+class Section(BaseModel):
+    """A section of a domain file: unknown keys are errors, values do not change once read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+
+
+class Topic(Section):
+    """One cell of the domain that rows must cover."""
+
+    name: Name
+    description: str = Field(min_length=3, max_length=300)
+
+
+class Targets(Section):
+    """Accepted rows wanted per kind; what passes beyond them is surplus."""
+
+    sft: int = Field(ge=1, le=10_000_000)
+    preference: int = Field(default=0, ge=0, le=10_000_000)
+
+
+class SelfInstruct(Section):
+    """Self-Instruct (arXiv 2212.10560). Defaults are the paper's."""
+
+    target: int = Field(ge=1, le=1_000_000, description="Accepted instructions wanted.")
+    attempts_per_target: float = Field(default=4.0, ge=1, le=100, description="Requests at most, as a multiple of the target.")
+    batch: int = Field(default=16, ge=1, le=1024, description="Requests between two looks at the growing pool.")
+    human_examples: int = Field(default=6, ge=1, le=20)
+    machine_examples: int = Field(default=2, ge=0, le=20)
+    rouge_l: Share = Field(default=0.7, description="Drop an instruction whose highest ROUGE-L F against seeds and pool is above.")
+    min_words: Words = Field(default=4, description="The paper drops 3 words or fewer.")
+    max_words: Annotated[Words, _not_below("min_words")] = Field(default=150, validate_default=True)
+    temperature: float = Field(default=0.7, ge=0, le=2)
+    top_p: Share = 0.5
+    max_tokens: Tokens = 1024
+
+
+class Magpie(Section):
+    """Magpie (arXiv 2406.08464): the model's own user turns, from a raw-prompt endpoint. Defaults are the paper's."""
+
+    target: int = Field(ge=1, le=1_000_000, description="Accepted instructions wanted.")
+    attempts_per_target: float = Field(default=4.0, ge=1, le=100)
+    batch: int = Field(default=16, ge=1, le=1024)
+    temperature: float = Field(default=1.0, ge=0, le=2)
+    top_p: Share = 1.0
+    max_tokens: Tokens = 128
+    rouge_l: Share = Field(default=0.7, description="As in Self-Instruct.")
+
+
+class EvolInstruct(Section):
+    """Evol-Instruct (arXiv 2304.12244). The paper runs 4 rounds over the whole pool."""
+
+    rounds: int = Field(default=4, ge=1, le=8)
+    roots: int | None = Field(default=None, ge=1, description="Instructions that are evolved, drawn by seed; null evolves all.")
+    breadth_share: Share = Field(default=1 / 6, description="Chance of the one in-breadth operation; the five in-depth ones share the rest.")
+    max_tokens: Tokens = 512
+    judge: bool = Field(default=True, description="Ask the teacher whether an evolution gained anything over its parent (elimination rule 1).")
+
+
+class Distillation(Section):
+    """Plain answers, or Orca-style under a pool of system messages (arXiv 2306.02707)."""
+
+    style: Literal["plain", "orca"] = "plain"
+    max_tokens: Tokens = 2048
+    temperature: float = Field(default=0.7, ge=0, le=2)
+
+
+class Reasoning(Section):
+    """`<think>` traces kept by rejection sampling (DeepSeek-R1, open-r1): for instructions that carry an answer."""
+
+    samples: int = Field(default=4, ge=1, le=64)
+    keep: int = Field(default=1, ge=1, le=64, description="Correct samples kept per instruction; further ones are surplus.")
+    temperature: float = Field(default=0.6, ge=0, le=2)
+    top_p: Share = 0.95
+    max_tokens: Tokens = 16_000
+    pass_rate: tuple[Share, Share] | None = Field(default=None, description="Keep only instructions whose pass rate lies within.")
+
+    @field_validator("keep")
+    @classmethod
+    def _within_samples(cls, keep: int, info: ValidationInfo) -> int:
+        samples = info.data.get("samples", keep)
+        if keep > samples:
+            raise broken([Fault((), f"keep is {keep}, above samples, which is {samples}", f"write {samples} or less, or raise samples")])
+        return keep
+
+    @field_validator("pass_rate")
+    @classmethod
+    def _ordered(cls, pass_rate: tuple[float, float] | None) -> tuple[float, float] | None:
+        if pass_rate is not None and pass_rate[0] > pass_rate[1]:
+            low, high = pass_rate
+            raise broken([Fault((), f"pass_rate begins at {low:g}, above its end {high:g}", f"write the lower share first: [{high:g}, {low:g}]")])
+        return pass_rate
+
+
+class Constitutional(Section):
+    """Critique and revision (arXiv 2212.08073): up to 4 rounds with a random principle each."""
+
+    pairs: int = Field(ge=1, le=1_000_000, description="Answers that are put through critique and revision.")
+    rounds: int = Field(default=1, ge=1, le=4)
+    max_tokens: Tokens = 2048
+    unchanged_cosine: Share = Field(default=0.98, description="A revision this near to the original is no revision. Our figure.")
+
+
+class Methods(Section):
+    """Which methods run; a section that is left out does not run."""
+
+    self_instruct: SelfInstruct | None = None
+    magpie: Magpie | None = None
+    evol_instruct: EvolInstruct | None = None
+    distillation: Distillation = Distillation()
+    reasoning: Reasoning | None = None
+    constitutional: Constitutional | None = None
+
+
+class Rules(Section):
+    """Limits of the rule gates. A row is tested by all of them."""
+
+    min_prompt_words: Words = 3
+    max_prompt_words: Annotated[Words, _not_below("min_prompt_words")] = Field(default=2000, validate_default=True)
+    min_response_words: Words = 1
+    max_response_words: Annotated[Words, _not_below("min_response_words")] = Field(default=4000, validate_default=True)
+    max_duplicate_line_share: Share = Field(default=0.30, description="Gopher: share of lines that repeat an earlier one.")
+    max_top_2gram_share: Share = Field(default=0.20, description="Gopher: share of characters in the most frequent word 2-gram.")
+    max_top_3gram_share: Share = Field(default=0.18, description="Likewise for 3-grams.")
+    max_top_4gram_share: Share = Field(default=0.16, description="Likewise for 4-grams.")
+    max_duplicate_10gram_share: Share = Field(default=0.10, description="Gopher: share of characters in 10-grams that occur more than once.")
+    off: tuple[str, ...] = Field(default=(), description="Rules, by name, that do not apply to this domain.")
+
+
+class NearDuplicates(Section):
+    """One survivor per group: the better score, then the earlier row."""
+
+    rouge_l: Share = Field(default=0.7, description="Prompts above are near-duplicates; equal is kept.")
+    jaccard: Share = Field(default=0.8, description="Rows at or above, on word 5-grams of prompt and response, are near-duplicates.")
+    cosine: Share = Field(default=0.95, description="Prompts above, on sentence embeddings, are near-duplicates. Our figure.")
+
+
+class Decontamination(Section):
+    """Word n-gram rules against the domain's benchmarks (GPT-3: 13; Tulu 3: 8 and one half)."""
+
+    coverage: Share = Field(default=0.5, description="A row covering more of an item's words by 8-grams is contaminated.")
+    ngram: int = Field(default=13, ge=5, le=50)
+    common: int = Field(default=3, ge=1, description="An n-gram in at least this many real rows is boilerplate, and ignored. Our figure.")
+
+
+class Reward(Section):
+    """The reward model's floor, in percentiles of the domain's reference responses."""
+
+    floor: Share = Field(default=0.05, description="Rows below are rejected. Our figure.")
+
+
+class Gates(Section):
+    """What a row must pass, and what the checks do when quality is low."""
+
+    rules: Rules = Rules()
+    near_duplicates: NearDuplicates = NearDuplicates()
+    decontamination: Decontamination = Decontamination()
+    reward: Reward = Reward()
+    quality: Literal["block", "warn"] = Field(default="block", description="What a failed quality expectation does; structure always blocks.")
+    max_failed_share: Share = Field(default=0.5, description="A stage stops when more of its calls failed in the endpoint or the wire.")
+
+
+class SpotCheck(Section):
+    """Rows for people to read."""
+
+    gate: int = Field(default=60, ge=0, le=10_000, description="Rows of the uniform sample.")
+    audit: int = Field(default=20, ge=0, le=10_000, description="Rows where rules nearly fired.")
+    required: bool = Field(default=False, description="Whether mixed waits for the verdicts.")
+
+
+class Mix(Section):
+    """Synthetic share of the mix, by rows, per kind."""
+
+    synthetic_share: float = Field(default=0.8, ge=0.7, le=0.9)
+
+
+class RealData(Section):
+    """One file of rows written by people: JSON Lines."""
+
+    path: File
+    kind: Literal["sft", "preference"] = "sft"
+    source: str = Field(min_length=1, max_length=200)
+    license: str = Field(min_length=1, max_length=100)
+
+
+class Benchmark(Section):
+    """One file of test items that no row may contain: JSON Lines with id, prompt and optionally answer."""
+
+    name: Name
+    path: File
+
+
+class Seeds(Section):
+    """The file of seeds: JSON Lines with topic, instruction, input, response and optionally answer."""
+
+    path: File
+    source: str = Field(min_length=1, max_length=200)
+    license: str = Field(min_length=1, max_length=100)
+
+
+class Domain(Section):
+    """One domain: the whole of what the factory is told."""
+
+    name: SkipJsonSchema[Name] = Field(description="The file's stem; not written in the file.")
+    title: str = Field(min_length=3, max_length=120)
+    description: str = Field(default="", max_length=2000)
+    language: Literal["en", "zh"]
+    seed: int = Field(default=0, ge=0, description="Everything random follows from it.")
+    topics: Annotated[tuple[Topic, ...], Field(min_length=1), _unique("name")]
+    seeds: Seeds
+    targets: Targets
+    methods: Methods = Field(default=Methods(), validate_default=True)
+    principles: tuple[Annotated[str, Field(min_length=1)], ...] = Field(default=(), description="Replace the shipped principles; empty keeps them.")
+    gates: Gates = Gates()
+    spot_check: SpotCheck = SpotCheck()
+    mix: Mix = Mix()
+    real_data: Annotated[tuple[RealData, ...], Field(min_length=1), _unique("path")]
+    benchmarks: Annotated[tuple[Benchmark, ...], _unique("name", "path")] = ()
+    budget_usd: float | None = Field(default=None, ge=0, description="Dollars that this domain may spend on its teacher.")
+
+    @field_validator("methods")
+    @classmethod
+    def _make_pairs(cls, methods: Methods, info: ValidationInfo) -> Methods:
+        targets = info.data.get("targets")
+        if targets is not None and targets.preference and methods.constitutional is None:
+            what = f"targets.preference is {targets.preference}, but no method makes pairs"
+            raise broken([Fault((), what, "add methods.constitutional, or write preference: 0")])
+        return methods
+
+    @field_validator("real_data")
+    @classmethod
+    def _match_targets(cls, files: tuple[RealData, ...], info: ValidationInfo) -> tuple[RealData, ...]:
+        targets = info.data.get("targets")
+        wanted = [] if targets is None else [("sft", targets.sft), ("preference", targets.preference)]
+        missing = [kind for kind, rows in wanted if rows and not any(f.kind == kind for f in files)]
+        if missing:
+            remedy = "add one: every kind is mixed with real rows"
+            raise broken([Fault((), f"targets.{kind} is above 0, but no file of real_data is of kind {kind}", remedy) for kind in missing])
+        return files
+
+    @property
+    def topic_names(self) -> tuple[str, ...]:
+        """Names of the declared topics, in order."""
+        return tuple(t.name for t in self.topics)

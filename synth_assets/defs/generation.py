@@ -1,0 +1,114 @@
+"""The assets in which text is made: seeds, generated and evolved instructions, the teacher's responses, preference pairs."""
+
+from typing import Any
+
+import dagster as dg
+
+from synth_assets import progress
+from synth_assets.accounts import Outcome
+from synth_assets.config import Domain
+from synth_assets.defs.resources import DomainsResource, EmbedderResource, TeacherResource, WarehouseResource
+from synth_assets.defs.stage import code_version, stage_settings, store
+from synth_assets.methods import constitutional, distillation, elimination, evol_instruct, instruction_pool, magpie, reasoning, self_instruct
+from synth_assets.methods import seeds as seeds_method
+
+GROUP = "generation"
+
+
+def begin(domain: Domain, stage: str) -> Outcome:
+    """An empty account for a stage, shown to whoever watches."""
+    outcome = Outcome()
+    watcher = progress.current()
+    if watcher is not None:
+        watcher.begins(domain.name, stage, outcome)
+    return outcome
+
+
+@dg.asset(**stage_settings("seeds", group=GROUP, version=code_version(seeds_method), kinds=["python"]))
+def seeds(context: dg.AssetExecutionContext, warehouse: WarehouseResource, domains: DomainsResource) -> dg.MaterializeResult[Any]:
+    """Seeds as the domain's file has them now."""
+    loaded = domains.load(context.partition_key)
+    outcome = begin(loaded.config, "seeds")
+    seeds_method.seeds(loaded, outcome)
+    return store(context, warehouse.open(), "seeds", outcome)
+
+
+@dg.asset(
+    **stage_settings("generated_instructions", group=GROUP, version=code_version(self_instruct, magpie, instruction_pool), deps=["seeds"], kinds=["anthropic"])
+)
+def generated_instructions(
+    context: dg.AssetExecutionContext, warehouse: WarehouseResource, domains: DomainsResource, teacher: TeacherResource
+) -> dg.MaterializeResult[Any]:
+    """Self-Instruct and Magpie over one growing pool."""
+    domain, database = domains.load(context.partition_key).config, warehouse.open()
+    outcome = begin(domain, "generated_instructions")
+    pool = instruction_pool.InstructionPool(domain.language, database.read_passed("seeds", domain.name))
+    teacher.drive(domain, self_instruct.plan(domain, pool, teacher.profile(domain), outcome))
+    teacher.drive(domain, magpie.plan(domain, pool, outcome))
+    return store(context, database, "generated_instructions", outcome, calls=teacher.calls(outcome))
+
+
+@dg.asset(
+    **stage_settings(
+        "evolved_instructions",
+        group=GROUP,
+        version=code_version(evol_instruct, elimination, distillation),
+        deps=["seeds", "generated_instructions"],
+        kinds=["anthropic"],
+    )
+)
+def evolved_instructions(
+    context: dg.AssetExecutionContext, warehouse: WarehouseResource, domains: DomainsResource, teacher: TeacherResource
+) -> dg.MaterializeResult[Any]:
+    """The pool to be answered: seeds, generated instructions and their evolutions."""
+    domain, database = domains.load(context.partition_key).config, warehouse.open()
+    outcome = begin(domain, "evolved_instructions")
+    roots = [*database.read_passed("seeds", domain.name), *database.read_passed("generated_instructions", domain.name)]
+    teacher.drive(domain, evol_instruct.plan(domain, roots, teacher.profile(domain), outcome))
+    return store(context, database, "evolved_instructions", outcome, calls=teacher.calls(outcome))
+
+
+@dg.asset(
+    **stage_settings(
+        "teacher_responses", group=GROUP, version=code_version(distillation, reasoning), deps=["evolved_instructions"], kinds=["anthropic"]
+    )
+)
+def teacher_responses(
+    context: dg.AssetExecutionContext, warehouse: WarehouseResource, domains: DomainsResource, teacher: TeacherResource
+) -> dg.MaterializeResult[Any]:
+    """Reasoning traces for instructions with a reference answer where the domain wants them, plain answers for the others."""
+    from synth_assets.quality.verification import verify_answers
+
+    domain, database = domains.load(context.partition_key).config, warehouse.open()
+    outcome = begin(domain, "teacher_responses")
+    pool = database.read_passed("evolved_instructions", domain.name)
+    traced = [row for row in pool if row["answer"] is not None] if domain.methods.reasoning else []
+    plain = [row for row in pool if row["answer"] is None or not domain.methods.reasoning]
+    profile = teacher.profile(domain)
+    teacher.drive(domain, reasoning.plan(domain, traced, profile, verify_answers, outcome))
+    teacher.drive(domain, distillation.plan(domain, plain, profile, outcome))
+    return store(context, database, "teacher_responses", outcome, calls=teacher.calls(outcome))
+
+
+@dg.asset(
+    **stage_settings(
+        "preference_pairs", group=GROUP, version=code_version(constitutional), deps=["seeds", "teacher_responses", "reward_model"], kinds=["anthropic"]
+    )
+)
+def preference_pairs(
+    context: dg.AssetExecutionContext,
+    warehouse: WarehouseResource,
+    domains: DomainsResource,
+    teacher: TeacherResource,
+    embedder: EmbedderResource,
+) -> dg.MaterializeResult[Any]:
+    """Critique and revision of the teacher's own answers, both sides scored by the reward model."""
+    from synth_assets.defs.rewards import Rewards
+
+    domain, database = domains.load(context.partition_key).config, warehouse.open()
+    outcome = begin(domain, "preference_pairs")
+    responses = database.read_passed("teacher_responses", domain.name)
+    rewards = Rewards.of(database, embedder.open(), domain)
+    teacher.drive(domain, constitutional.plan(domain, responses, teacher.profile(domain), rewards.similarity, outcome))
+    rewards.score_pairs(outcome.kept)
+    return store(context, database, "preference_pairs", outcome, calls=teacher.calls(outcome))

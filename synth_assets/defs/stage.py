@@ -1,0 +1,141 @@
+"""The shape that all stage assets share: what the UI shows of a stage, and how its outcome is stored."""
+
+import hashlib
+import inspect
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from types import ModuleType
+from typing import Any
+
+import dagster as dg
+
+from synth_assets import progress, schemas
+from synth_assets.accounts import Outcome, Row
+from synth_assets.defs.partitions import DOMAINS
+from synth_assets.schemas import Table
+from synth_assets.warehouse import Warehouse
+
+OWNERS = ["team:synth-assets"]
+SAMPLE_ROWS = 5
+SAMPLE_CHARACTERS = 160
+
+
+def code_version(*modules: ModuleType) -> str:
+    """Version of the code behind an asset: its modules' sources and the prompt templates that they name.
+
+    So a changed template makes stale just the assets that use it.
+    """
+    digest = hashlib.sha256()
+    for module in modules:
+        digest.update(inspect.getsource(module).encode())
+        for template in getattr(module, "TEMPLATES", ()):
+            for file in sorted((f for f in files("synth_assets.prompts").rglob(f"{template}.yaml")), key=str):  # type: ignore[attr-defined]
+                digest.update(file.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def column_schema(table: Table) -> dg.TableSchema:
+    """The table's columns as Dagster shows them."""
+    return dg.TableSchema(
+        [dg.TableColumn(c.name, c.type, c.description, constraints=dg.TableColumnConstraints(nullable=not c.required)) for c in table.columns]
+    )
+
+
+def stage_settings(name: str, *, group: str, version: str, deps: Sequence[str] = (), kinds: Sequence[str] = ()) -> dict[str, Any]:
+    """Keyword arguments of `dg.asset` for the partitioned stage `name`."""
+    return whole_settings(name, group=group, version=version, deps=deps, kinds=kinds) | {
+        "partitions_def": DOMAINS,
+        # One domain per run: with single_run a check's result loses its partition.
+        "backfill_policy": dg.BackfillPolicy.multi_run(1),
+    }
+
+
+def whole_settings(name: str, *, group: str, version: str, deps: Sequence[str] = (), kinds: Sequence[str] = ()) -> dict[str, Any]:
+    """Keyword arguments of `dg.asset` for the unpartitioned table `name`."""
+    table = schemas.BY_NAME[name]
+    return {
+        "name": name,
+        "description": table.description,
+        "group_name": group,
+        "owners": OWNERS,
+        "kinds": {"duckdb", *kinds},
+        "code_version": version,
+        "deps": list(deps),
+        "metadata": {"dagster/column_schema": column_schema(table), "dagster/table_name": f"{schemas.SCHEMA}.{name}"},
+    }
+
+
+def store(
+    context: dg.AssetExecutionContext,
+    warehouse: Warehouse,
+    stage: str,
+    outcome: Outcome,
+    *,
+    calls: Sequence[Row] = (),
+    metrics: Mapping[str, float] | None = None,
+    extra: Mapping[str, Sequence[Row]] | None = None,
+) -> dg.MaterializeResult[Any]:
+    """Write a stage's outcome in one transaction and tell Dagster about it."""
+    domain = context.partition_key
+    numbers = account_metrics(outcome) | cost_metrics(calls) | dict(metrics or {})
+    version = warehouse.commit_stage(stage, domain, outcome, run_id=context.run_id, metrics=numbers, calls=calls, extra=extra or {})
+    watcher = progress.current()
+    if watcher is not None:
+        watcher.ends(domain, stage, outcome)
+    return dg.MaterializeResult(
+        data_version=dg.DataVersion(version),
+        metadata={
+            "dagster/partition_row_count": len(outcome.kept),
+            **numbers,
+            **({"rejected_by_rule": rule_table(outcome)} if outcome.rejected else {}),
+            **({"sample": sample_table(schemas.BY_NAME[stage], outcome.kept)} if outcome.kept else {}),
+        },
+    )
+
+
+def account_metrics(outcome: Outcome) -> dict[str, float]:
+    """The account in numbers, with the yield: kept over planned."""
+    return {
+        "planned": outcome.planned,
+        "kept": len(outcome.kept),
+        "rejected": len(outcome.rejected_ids),
+        "surplus": len(outcome.surplus),
+        "yield": round(len(outcome.kept) / outcome.planned, 4) if outcome.planned else 0.0,
+    }
+
+
+def cost_metrics(calls: Sequence[Row]) -> dict[str, float]:
+    """Calls, tokens and dollars behind a stage; dollars are left out when the price of one is unknown."""
+    if not calls:
+        return {}
+    numbers: dict[str, float] = {
+        "calls": len(calls),
+        "input_tokens": sum(c["input_tokens"] for c in calls),
+        "output_tokens": sum(c["output_tokens"] for c in calls),
+    }
+    costs = [c["cost_usd"] for c in calls]
+    return numbers if None in costs else numbers | {"cost_usd": sum(costs)}
+
+
+def rule_table(outcome: Outcome) -> dg.TableMetadataValue:
+    """How many candidates each rule rejected, alone and with others."""
+    by_row: dict[str, set[str]] = {}
+    for rejection in outcome.rejected:
+        by_row.setdefault(str(rejection.row["id"]), set()).add(rejection.rule)
+    hits = Counter(rule for rules in by_row.values() for rule in rules)
+    alone = Counter(next(iter(rules)) for rules in by_row.values() if len(rules) == 1)
+    return dg.MetadataValue.table([dg.TableRecord({"rule": rule, "rows": n, "by this rule alone": alone[rule]}) for rule, n in hits.most_common()])
+
+
+def sample_table(table: Table, rows: Sequence[Row]) -> dg.TableMetadataValue:
+    """The first rows, shortened; a table shows every text as text, where Markdown would run it."""
+    shown = [c.name for c in table.columns if c.name not in {"domain", "language", "call_keys", "prompt_version"}]
+    return dg.MetadataValue.table([dg.TableRecord({name: _cell(row.get(name)) for name in shown}) for row in rows[:SAMPLE_ROWS]])
+
+
+def _cell(value: Any) -> str | int | float:
+    if isinstance(value, int | float):
+        return value
+    text = " ".join(("" if value is None else str(value)).split())
+    return text if len(text) <= SAMPLE_CHARACTERS else text[: SAMPLE_CHARACTERS - 1] + "…"

@@ -1,0 +1,1 @@
+"""The published methods, one module each: algorithms over requests and replies, without Dagster and DuckDB."""

@@ -1,0 +1,64 @@
+"""The four elimination rules of Evol-Instruct (arXiv 2304.12244, section 3.2), each under its own name.
+
+Rule 1 (no information gained) is partly a matter of fact, decided here, and partly of judgement, asked of the teacher. Rules 2
+and 3 look at the answer to the evolved instruction, rule 4 at its text.
+"""
+
+import re
+
+from synth_assets.methods.candidates import folded
+from synth_assets.prompts import load
+from synth_assets.quality.stop_words import stop_words
+from synth_assets.quality.words import count_words, words
+from synth_assets.teacher.messages import Reply
+
+SORRY = {"en": re.compile(r"\bsorry\b", re.IGNORECASE), "zh": re.compile(r"抱歉|对不起")}
+SORRY_MAX_WORDS = 80
+SCAFFOLD = {
+    "en": re.compile(
+        r"\b(?:given|rewritten|new|original|evolved) (?:prompt|task|instruction)s?\b"
+        r"|#\s*(?:given|rewritten|created) prompt|\b(?:first|second|task|instruction):",
+        re.IGNORECASE,
+    ),
+    "zh": re.compile(r"给定(?:的)?(?:提示|任务|指令)|改写(?:后)?(?:的)?(?:提示|任务|指令)|新(?:的)?(?:提示|任务|指令)|(?:任务|指令)[:：]"),
+}
+
+
+def of_text(child: str, parent: str, operation: str, known: set[str], language: str) -> tuple[str, str]:
+    """Rule and evidence that eliminate an evolution by its text alone; two empty strings when none does."""
+    text = folded(child)
+    if text == folded(parent):
+        return "no_information_gain", "the parent again"
+    if text in known:
+        return "no_information_gain", "an instruction of the pool again"
+    leaked = SCAFFOLD[language].search(child)
+    if leaked:
+        return "scaffold_leak", leaked.group()
+    if any(text == folded(turn.assistant) for turn in load(f"evolve_{operation}", language).examples):
+        return "scaffold_leak", "an example of the prompt"
+    return "", ""
+
+
+def of_answer(reply: Reply, language: str) -> tuple[str, str]:
+    """Rule and evidence that eliminate an evolution by its answer; two empty strings when none does.
+
+    A cut or refused answer is not eliminated here: teacher_responses rejects it under its own name.
+    """
+    if reply.failure or not reply.text.strip():
+        return (reply.failure or "empty_answer"), reply.evidence
+    sorry = SORRY[language].search(reply.text)
+    if sorry and count_words(reply.text, language) < SORRY_MAX_WORDS:
+        return "sorry_answer", reply.text.strip()[:120]
+    if all(word in stop_words(language) for word in words(reply.text)):
+        return "empty_answer", reply.text.strip()[:120]
+    return "", ""
+
+
+def equal_by(verdict: str, language: str) -> bool | None:
+    """What a judge's reply says: True for equal, False for not equal, None when it says neither or both."""
+    text = folded(verdict.strip().splitlines()[0]) if verdict.strip() else ""
+    if re.match(r"not[ _-]equal\b|不(?:相)?同|不相等" if language == "zh" else r"not[ _-]equal\b", text):
+        return False
+    if re.match(r"(?:equal\b|相同|相等)" if language == "zh" else r"equal\b(?! or\b)", text):
+        return True
+    return None

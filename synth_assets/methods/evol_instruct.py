@@ -1,0 +1,162 @@
+"""Evol-Instruct (Xu et al. 2023, arXiv 2304.12244): five in-depth operations and one in breadth, M rounds, all four elimination rules.
+
+Each round rewrites the present version of every chosen root by one drawn operation, asks a judge whether anything was gained,
+answers what is left (the same paid call that distillation uses later), and eliminates. A failed evolution returns its parent to
+the next round. What comes out is the whole pool: every root as round 0, and every evolution that stands.
+"""
+
+from collections.abc import Sequence
+
+from synth_assets.accounts import Outcome, Row
+from synth_assets.config import Domain, EvolInstruct
+from synth_assets.identity import row_id, seeded
+from synth_assets.methods import distillation, elimination
+from synth_assets.methods.candidates import bare, folded, unusable
+from synth_assets.prompts import load
+from synth_assets.teacher.messages import Plan, Profile, Reply, Request
+
+METHOD = "evol_instruct"
+DEPTH = ("add_constraints", "deepen", "concretize", "increase_reasoning", "complicate_input")
+BREADTH = "breadth"
+OPERATIONS = (*DEPTH, BREADTH)
+TEMPLATES = (*(f"evolve_{o}" for o in OPERATIONS), "evolve_judge", *distillation.TEMPLATES)
+JUDGE_TOKENS = 8
+
+
+def plan(domain: Domain, roots: Sequence[Row], profile: Profile, outcome: Outcome) -> Plan:
+    """Fill `outcome` with `roots` (rows of seeds and generated_instructions) as round 0 and with their evolutions."""
+    outcome.planned += len(roots)
+    pool = [_round_zero(domain, row) for row in roots]
+    outcome.kept.extend(pool)
+    settings = domain.methods.evol_instruct
+    if settings is None:
+        return
+    known = {folded(row["instruction"]) for row in pool}
+    present = _chosen(domain, pool, settings)
+    for number in range(1, settings.rounds + 1):
+        present = yield from _round(domain, settings, number, present, known, profile, outcome)
+
+
+def _round(domain: Domain, settings: EvolInstruct, number: int, parents: list[Row], known: set[str], profile: Profile, outcome: Outcome) -> Plan[list[Row]]:
+    """One round over `parents`; returns what the next one starts from."""
+    operations = [operation_for(domain, settings, parent, number) for parent in parents]
+    outcome.planned += len(parents)
+    rewrites = yield [_rewrite(domain, settings, parent, op, number, profile) for parent, op in zip(parents, operations, strict=True)]
+    following = list(parents)
+    living: list[tuple[int, Row]] = []
+    for place, (parent, operation, reply) in enumerate(zip(parents, operations, rewrites, strict=True)):
+        child = _child(domain, parent, operation, number, reply, outcome)
+        if child is None:
+            continue
+        rule, evidence = elimination.of_text(child["instruction"], parent["instruction"], operation, known, domain.language)
+        if rule:
+            outcome.reject(child, rule, evidence=evidence)
+        else:
+            known.add(folded(child["instruction"]))
+            living.append((place, child))
+    if settings.judge:
+        living = yield from _judge(domain, parents, living, profile, outcome)
+    answers = yield [distillation.request_for(domain, child, profile) for _, child in living]
+    for (place, child), reply in zip(living, answers, strict=True):
+        outcome.use(child["id"], [reply.key])
+        child["call_keys"] = [*child["call_keys"], reply.key]
+        rule, evidence = elimination.of_answer(reply, domain.language)
+        if rule:
+            outcome.reject({**child, "response": reply.text}, rule, evidence=evidence)
+        else:
+            outcome.kept.append(child)
+            following[place] = child
+    return following
+
+
+def _judge(domain: Domain, parents: list[Row], living: list[tuple[int, Row]], profile: Profile, outcome: Outcome) -> Plan[list[tuple[int, Row]]]:
+    """Elimination rule 1 by the teacher: what it calls equal, or cannot say, is out."""
+    template = load("evolve_judge", domain.language)
+    requests = []
+    for place, child in living:
+        system, messages = template.render(parent=parents[place]["instruction"], child=child["instruction"])
+        requests.append(Request(messages, JUDGE_TOKENS, system, sampling=profile.sampling(temperature=0.0)))
+    verdicts = yield requests
+    through: list[tuple[int, Row]] = []
+    for (place, child), reply in zip(living, verdicts, strict=True):
+        outcome.use(child["id"], [reply.key])
+        child["call_keys"] = [*child["call_keys"], reply.key]
+        # A verdict of one or two words is complete even when the tokens ran out behind it.
+        equal = None if reply.failure else elimination.equal_by(reply.text, domain.language)
+        if equal is None:
+            outcome.reject(child, "judge_unparsable", evidence=reply.text[:120] or reply.rule)
+        elif equal:
+            outcome.reject(child, "no_information_gain", evidence=f"judge: {reply.text.strip()[:60]}")
+        else:
+            through.append((place, child))
+    return through
+
+
+def operation_for(domain: Domain, settings: EvolInstruct, parent: Row, number: int) -> str:
+    """The operation of one evolution, by seed: breadth with its own chance, the five in-depth ones alike."""
+    source = seeded(domain.seed, domain.name, METHOD, number, parent["id"])
+    return BREADTH if source.random() < settings.breadth_share else source.choice(DEPTH)
+
+
+def _chosen(domain: Domain, pool: list[Row], settings: EvolInstruct) -> list[Row]:
+    """The roots that are evolved, in the order of the pool."""
+    if settings.roots is None or settings.roots >= len(pool):
+        return list(pool)
+    places = seeded(domain.seed, domain.name, METHOD, "roots").sample(range(len(pool)), settings.roots)
+    return [pool[place] for place in sorted(places)]
+
+
+def _rewrite(domain: Domain, settings: EvolInstruct, parent: Row, operation: str, number: int, profile: Profile) -> Request:
+    system, messages = load(f"evolve_{operation}", domain.language).render(instruction=parent["instruction"])
+    # The round is the sample: a parent that came back after a failure is not sent the reply that failed.
+    return Request(messages, settings.max_tokens, system, sample=number, sampling=profile.sampling(temperature=0.7))
+
+
+def _round_zero(domain: Domain, row: Row) -> Row:
+    identity = row_id(domain.name, "evolved_instructions", "root", row["id"])
+    return {
+        "id": identity,
+        "domain": domain.name,
+        "topic": row["topic"],
+        "language": domain.language,
+        "instruction": row["instruction"],
+        "input": row["input"],
+        "method": row.get("method", "seed"),
+        "operation": "none",
+        "round": 0,
+        "parent_id": row["id"],
+        "root_id": identity,
+        "answer": row.get("answer"),
+        "model": row.get("model", "human"),
+        "prompt_version": row.get("prompt_version", "none"),
+        "call_keys": row.get("call_keys", []),
+    }
+
+
+def _child(domain: Domain, parent: Row, operation: str, number: int, reply: Reply, outcome: Outcome) -> Row | None:
+    """The evolution that a reply holds; None when it was rejected here."""
+    base: Row = {
+        "domain": domain.name,
+        "topic": parent["topic"],
+        "language": domain.language,
+        "input": "" if operation == BREADTH else parent["input"],
+        "method": METHOD,
+        "operation": operation,
+        "round": number,
+        "parent_id": parent["id"],
+        "root_id": parent["root_id"],
+        "answer": None,
+        "prompt_version": load(f"evolve_{operation}", domain.language).version,
+    }
+    if unusable(reply, base, outcome):
+        return None
+    instruction = bare(reply.text)
+    child: Row = {
+        **base,
+        "id": row_id(domain.name, "evolved_instructions", operation, number, parent["id"], instruction),
+        "instruction": instruction,
+        "model": reply.model,
+        "call_keys": [reply.key],
+    }
+    outcome.use(child["id"], [reply.key])
+    return child

@@ -1,0 +1,58 @@
+"""The growing pool that new instructions are compared with: seeds first, then every accepted instruction, in order.
+
+Self-Instruct and Magpie share one pool per domain, so that neither repeats the other. A candidate is tested by all filters at
+once, and enters only when none fires; the order of the requests alone decides what is in.
+"""
+
+from collections.abc import Iterable
+
+from synth_assets.accounts import Outcome, Row
+from synth_assets.config import Domain
+from synth_assets.identity import seeded
+from synth_assets.quality.instruction_filters import instruction_findings
+from synth_assets.quality.near_duplicates import RougePool
+from synth_assets.quality.words import words
+
+
+class InstructionPool:
+    """Instructions accepted so far, seeds included."""
+
+    def __init__(self, language: str, seeds: Iterable[Row]) -> None:
+        self.language = language
+        self.seeds = tuple(seeds)
+        self.machine: list[Row] = []
+        self._rouge = RougePool()
+        for seed in self.seeds:
+            self._rouge.add(words(seed["instruction"]))
+
+    def offer(self, row: Row, outcome: Outcome, *, min_words: int, max_words: int, rouge_l: float) -> bool:
+        """Test `row`, and take it in or reject it in `outcome` under every filter that fires. True when it was taken in."""
+        tokens = words(row["instruction"])
+        fired = False
+        for finding in instruction_findings(row["instruction"], self.language, min_words, max_words):
+            outcome.reject(row, finding.rule, finding.score, finding.evidence)
+            fired = True
+        near = self._rouge.exceeds(tokens, rouge_l)
+        if near is not None:
+            index, score = near
+            other = (*self.seeds, *self.machine)[index]
+            outcome.reject(row, "near_duplicate_rouge_l", score, f"{other['id']}: {other['instruction'][:80]}")
+            fired = True
+        if fired:
+            return False
+        self._rouge.add(tokens)
+        self.machine.append(row)
+        return True
+
+
+def topic_for(domain: Domain, method: str, attempt: int) -> str:
+    """The topic of a request: they take turns, in an order drawn anew for every round, so that none is short at the end."""
+    turn, place = divmod(attempt, len(domain.topics))
+    names = list(domain.topic_names)
+    seeded(domain.seed, domain.name, method, "topics", turn).shuffle(names)
+    return names[place]
+
+
+def topic_words(domain: Domain, topic: str) -> str:
+    """A topic's name as a prompt says it."""
+    return topic.replace("-", " ").replace("_", " ")

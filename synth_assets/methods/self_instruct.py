@@ -1,0 +1,112 @@
+"""Self-Instruct (Wang et al. 2022, arXiv 2212.10560), with instruction and input in one reply as in Alpaca.
+
+Every request shows examples drawn by seed, human ones from the seeds and machine-made ones from the pool, as earlier turns, and
+asks for one new task on the topic whose turn it is. Replies go through the paper's instruction filters and ROUGE-L against seeds
+and pool; the pool grows between batches, until the target of accepted instructions or the attempt limit is reached.
+"""
+
+import math
+from itertools import count
+
+from synth_assets.accounts import Outcome, Row
+from synth_assets.config import Domain
+from synth_assets.identity import row_id, seeded
+from synth_assets.methods.candidates import bare, unusable
+from synth_assets.methods.instruction_pool import InstructionPool, topic_for, topic_words
+from synth_assets.prompts import Turn, load
+from synth_assets.teacher.messages import Plan, Profile, Request
+
+METHOD = "self_instruct"
+TEMPLATES = ("self_instruct",)
+INPUT_LABELS = {"en": "Input:", "zh": "输入："}
+SMALL_EXAMPLES = 3
+"""Examples that a small model is shown at most: it reads about 175 tokens/s on two cores."""
+
+
+def plan(domain: Domain, pool: InstructionPool, profile: Profile, outcome: Outcome) -> Plan:
+    """Fill `outcome` with instructions until the target or the attempt limit; `pool` grows by what is accepted."""
+    settings = domain.methods.self_instruct
+    if settings is None:
+        return
+    limit = math.ceil(settings.target * settings.attempts_per_target)
+    accepted = attempts = 0
+    for batch in count():
+        size = min(settings.batch, limit - attempts)
+        if accepted >= settings.target or size <= 0:
+            return
+        asked = [_ask(domain, pool, profile, attempt, batch) for attempt in range(attempts, attempts + size)]
+        outcome.planned += size
+        replies = yield [request for request, _ in asked]
+        for attempt, ((_, base), reply) in enumerate(zip(asked, replies, strict=True), start=attempts):
+            if unusable(reply, base, outcome):
+                continue
+            instruction, material = split_input(reply.text, domain.language)
+            row: Row = {
+                **base,
+                "id": row_id(domain.name, "generated_instructions", METHOD, attempt, instruction, material, *base["parent_ids"]),
+                "instruction": instruction,
+                "input": material,
+                "model": reply.model,
+                "call_keys": [reply.key],
+            }
+            outcome.use(row["id"], [reply.key])
+            if material.endswith((":", "：")):
+                outcome.reject(row, "input_unfinished", evidence=material[-60:])
+            elif accepted >= settings.target:
+                outcome.surplus.append(row)
+            elif pool.offer(row, outcome, min_words=settings.min_words, max_words=settings.max_words, rouge_l=settings.rouge_l):
+                outcome.kept.append(row)
+                accepted += 1
+        attempts += size
+
+
+def split_input(text: str, language: str) -> tuple[str, str]:
+    """Instruction and input of a reply: the input follows its label, where there is one."""
+    instruction, _, material = text.partition(INPUT_LABELS[language])
+    return bare(instruction), material.strip()
+
+
+def _ask(domain: Domain, pool: InstructionPool, profile: Profile, attempt: int, batch: int) -> tuple[Request, Row]:
+    """The request of one attempt, and what its candidate will carry."""
+    settings = domain.methods.self_instruct
+    assert settings is not None
+    template = load("self_instruct", domain.language)
+    topic = topic_for(domain, METHOD, attempt)
+    shown = _examples(pool, settings.human_examples, settings.machine_examples, profile, (domain.seed, domain.name, METHOD, attempt))
+    turns = [Turn(template.ask(topic=topic_words(domain, r["topic"])), _written(r, domain.language)) for r in shown]
+    system, messages = template.render(turns, title=domain.title, topic=topic_words(domain, topic))
+    request = Request(
+        messages,
+        settings.max_tokens,
+        system,
+        sample=attempt,
+        sampling=profile.sampling(temperature=settings.temperature, top_p=settings.top_p),
+    )
+    base: Row = {
+        "domain": domain.name,
+        "topic": topic,
+        "language": domain.language,
+        "method": METHOD,
+        "parent_ids": [r["id"] for r in shown],
+        "batch": batch,
+        "prompt_version": template.version,
+    }
+    return request, base
+
+
+def _examples(pool: InstructionPool, humans: int, machines: int, profile: Profile, position: tuple[object, ...]) -> list[Row]:
+    """Seeds and machine-made instructions in shuffled order; while the pool is short of machine-made ones, more seeds stand in."""
+    if profile.small and humans + machines > SMALL_EXAMPLES:
+        machines = min(machines, 1)
+        humans = SMALL_EXAMPLES - machines
+    source = seeded(*position)
+    made = source.sample(pool.machine, min(machines, len(pool.machine)))
+    wanted = min(humans + machines - len(made), len(pool.seeds))
+    shown = source.sample(pool.seeds, wanted) + made
+    source.shuffle(shown)
+    return shown
+
+
+def _written(row: Row, language: str) -> str:
+    """An example as the reply should look."""
+    return f"{row['instruction']}\n{INPUT_LABELS[language]} {row['input']}" if row["input"] else str(row["instruction"])

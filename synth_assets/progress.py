@@ -1,0 +1,45 @@
+"""What a stage is doing right now, for whoever watches: the command line draws it, a Dagster run of its own logs it.
+
+A stage reports to the watcher of its context and knows nothing of terminals. Without a watcher nothing is said.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Protocol
+
+from synth_assets.accounts import Outcome
+from synth_assets.teacher.messages import Reply
+
+__all__ = ["Watcher", "current", "watched"]
+
+
+class Watcher(Protocol):
+    """Somebody who wants to know."""
+
+    def begins(self, domain: str, stage: str, outcome: Outcome) -> None:
+        """A stage begins; `outcome` fills while it works."""
+
+    def replied(self, reply: Reply) -> None:
+        """The teacher, or the ledger, answered one request."""
+
+    def ends(self, domain: str, stage: str, outcome: Outcome) -> None:
+        """A stage's rows are stored."""
+
+
+_watcher: ContextVar[Watcher | None] = ContextVar("watcher", default=None)
+
+
+def current() -> Watcher | None:
+    """The watcher of this context."""
+    return _watcher.get()
+
+
+@contextmanager
+def watched(watcher: Watcher) -> Iterator[None]:
+    """Let `watcher` see the stages that run inside."""
+    token = _watcher.set(watcher)
+    try:
+        yield
+    finally:
+        _watcher.reset(token)

@@ -1,0 +1,83 @@
+"""Prompt templates as package data: one YAML file each, with a system message, example turns and the user's turn.
+
+Examples are earlier turns and not part of one long text: a small model follows them better, and a server's prompt cache keeps
+them. Rendering is sandboxed and texts only ever arrive as values, so that nothing a teacher wrote is run as a template. A
+template's version is a digest of its file: whoever changes a template changes the code version of just the assets that use it.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+import yaml
+from jinja2 import StrictUndefined
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from synth_assets.teacher.messages import Message
+
+__all__ = ["Template", "Turn", "load", "principles", "system_messages"]
+
+_ENVIRONMENT = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False, keep_trailing_newline=False)
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One example: what the user asks and how the teacher should answer."""
+
+    user: str
+    assistant: str
+
+
+@dataclass(frozen=True)
+class Template:
+    """One prompt template in one language."""
+
+    name: str
+    version: str
+    """`name@` and the first digits of the file's SHA-256."""
+    system: str
+    examples: tuple[Turn, ...]
+    user: str
+
+    def render(self, examples: Sequence[Turn] | None = None, **values: object) -> tuple[str, tuple[Message, ...]]:
+        """System message and conversation for `values`; `examples` replaces the template's own."""
+        turns: list[Message] = []
+        for turn in self.examples if examples is None else examples:
+            turns += [Message("user", turn.user), Message("assistant", turn.assistant)]
+        return self._fill(self.system, values), (*turns, Message("user", self._fill(self.user, values)))
+
+    def ask(self, **values: object) -> str:
+        """The user's turn alone: for building example turns of the same form."""
+        return self._fill(self.user, values)
+
+    @staticmethod
+    def _fill(text: str, values: dict[str, object]) -> str:
+        return _ENVIRONMENT.from_string(text).render(**values).strip()
+
+
+def _file(name: str, language: str) -> tuple[str, str]:
+    text = (files(__name__) / language / f"{name}.yaml").read_text(encoding="utf-8")
+    return text, f"{name}@{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+
+
+@cache
+def load(name: str, language: str = "en") -> Template:
+    """The template `name` in `language`."""
+    text, version = _file(name, language)
+    data = yaml.safe_load(text)
+    examples = tuple(Turn(e["user"].strip(), e["assistant"].strip()) for e in data.get("examples", []))
+    return Template(name, version, data.get("system", "").strip(), examples, data["user"])
+
+
+@cache
+def principles(language: str = "en") -> tuple[str, ...]:
+    """The shipped principles for critique and revision; a domain may replace them."""
+    return tuple(yaml.safe_load(_file("principles", language)[0])["principles"])
+
+
+@cache
+def system_messages(language: str = "en") -> tuple[str, ...]:
+    """The shipped pool of system messages for Orca-style distillation; the first is empty."""
+    return tuple(yaml.safe_load(_file("system_messages", language)[0])["system_messages"])

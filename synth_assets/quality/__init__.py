@@ -1,0 +1,1 @@
+"""Gates and measures: functions over columns, without Dagster and DuckDB."""

@@ -1,0 +1,111 @@
+"""Whether a predicted answer equals the reference: math-verify in a process of its own, with a time limit of ours.
+
+math-verify's own limit uses SIGALRM, which fails without a word off the main thread, and a symbolic simplification can run for
+minutes. So one worker process answers one pair at a time over pipes; when it is late it is killed and a new one takes the next
+pair. An error of the verifier is never "wrong".
+"""
+
+import json
+import queue
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+
+__all__ = ["VERDICTS", "verify_answers"]
+
+VERDICTS = ("correct", "wrong", "unparsable_gold", "unparsable_prediction", "verifier_error", "timeout")
+SECONDS = 5.0
+"""Time limit per pair. Numbers take under 10 ms; what takes longer is a pathological expression."""
+START_SECONDS = 60.0
+"""Time limit of the worker's imports (sympy takes 1 s, and much longer on a busy machine)."""
+MAX_CHARACTERS = 2000
+"""A longer prediction is no final answer, and would only keep the parser busy."""
+
+
+class _Worker:
+    """One process; dead for good after its first fault."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "synth_assets.quality.verification"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            encoding="utf-8",
+        )
+        self._lines: queue.Queue[str] = queue.Queue()
+        threading.Thread(target=self._read, daemon=True).start()
+        self._lines.get(timeout=START_SECONDS)
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            self._lines.put(line)
+        self._lines.put("")
+
+    def verdict(self, gold: str, prediction: str) -> str:
+        """One of VERDICTS; raises queue.Empty when it is late, OSError when it is gone."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps([gold, prediction]) + "\n")
+        self._process.stdin.flush()
+        line = self._lines.get(timeout=SECONDS)
+        if not line:
+            raise BrokenPipeError
+        return str(json.loads(line))
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        for stream in (self._process.stdin, self._process.stdout):
+            if stream is not None:
+                stream.close()
+
+
+def verify_answers(pairs: Sequence[tuple[str, str]]) -> list[str]:
+    """Verdicts for (reference, prediction) pairs, in order. No process is started for an empty sequence."""
+    verdicts: list[str] = []
+    worker: _Worker | None = None
+    try:
+        for gold, prediction in pairs:
+            if not prediction.strip() or len(prediction) > MAX_CHARACTERS:
+                verdicts.append("unparsable_prediction")
+                continue
+            try:
+                worker = worker or _Worker()
+                verdicts.append(worker.verdict(gold, prediction))
+            except (queue.Empty, OSError) as fault:
+                verdicts.append("timeout" if isinstance(fault, queue.Empty) else "verifier_error")
+                if worker is not None:
+                    worker.close()
+                worker = None
+    finally:
+        if worker is not None:
+            worker.close()
+    return verdicts
+
+
+def _serve() -> None:
+    """The worker's side: a line with [gold, prediction] in, a line with the verdict out."""
+    from math_verify import parse, verify
+
+    print(json.dumps("ready"), flush=True)
+    for line in sys.stdin:
+        gold, prediction = json.loads(line)
+        try:
+            reference = parse(gold, parsing_timeout=None)
+            answer = parse(prediction, parsing_timeout=None)
+            if not reference:
+                verdict = "unparsable_gold"
+            elif not answer:
+                verdict = "unparsable_prediction"
+            else:
+                verdict = "correct" if verify(reference, answer, timeout_seconds=None) else "wrong"
+        except Exception:  # noqa: BLE001 - whatever goes wrong inside the verifier must have a name of its own
+            verdict = "verifier_error"
+        print(json.dumps(verdict), flush=True)
+
+
+if __name__ == "__main__":
+    _serve()

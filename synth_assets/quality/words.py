@@ -1,0 +1,65 @@
+"""The one tokenizer of all gates: what a word is decides every length, n-gram and similarity.
+
+Text is NFKC-normalised and lower-cased. A run of letters and digits is a word, as in rouge_score, but letters of every script count and
+not only a-z; each Han character is a word of its own, because Chinese is written without spaces. Underscores, punctuation and symbols
+separate words. Invariant: on ASCII text the words are exactly those of rouge_score without its stemmer.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+
+__all__ = ["HAN", "count_words", "join_words", "ngrams", "normalised", "words"]
+
+HAN = "\u3005\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af"
+"""Han characters as the inside of a regular expression's character class."""
+
+_ASCII_WORD = re.compile(r"[a-zA-Z0-9]+")
+_WORD = re.compile(rf"[{HAN}]|[^\W_{HAN}]+")
+_HAN_ONLY = re.compile(rf"[{HAN}]")
+# Marks that NFKC could not compose with their letter, such as the dot of a lower-cased Turkish capital I, would split a word in two.
+_LOOSE_MARKS = re.compile("[\u0300-\u036f]+")
+
+
+def normalised(text: str) -> str:
+    """`text` in NFKC, without marks that belong to no letter; its case is kept."""
+    if text.isascii():
+        return text
+    return _LOOSE_MARKS.sub("", unicodedata.normalize("NFKC", text))
+
+
+def words(text: str, *, keep_case: bool = False) -> list[str]:
+    """Words of `text` in order; `keep_case` leaves capitals as they are (names are found by them)."""
+    if text.isascii():
+        return _ASCII_WORD.findall(text if keep_case else text.lower())
+    text = normalised(text)
+    return _WORD.findall(text if keep_case else _LOOSE_MARKS.sub("", text.lower()))
+
+
+def count_words(text: str, language: str) -> int:
+    """Words as a reader of `language` (a BCP 47 tag) counts them, for limits of length.
+
+    Readers of Chinese count characters, with each run of Latin letters or digits as one. Other readers count what stands between
+    spaces, so that "don't" is one word; a lone dash or bullet is none.
+    """
+    if language.split("-")[0] == "zh":
+        return len(words(text))
+    return sum(1 for chunk in text.split() if chunk.isalnum() or any(c.isalnum() for c in chunk))
+
+
+def ngrams(tokens: Sequence[str], n: int) -> Iterator[tuple[str, ...]]:
+    """All runs of `n` tokens, in order, repetitions included; none where there are fewer than `n` tokens."""
+    return zip(*(tokens[i:] for i in range(n)), strict=False)
+
+
+def join_words(tokens: Sequence[str]) -> str:
+    """Words as readable text: a space between two words, none between two Han characters."""
+    pieces: list[str] = []
+    previous_is_han = False
+    for token in tokens:
+        is_han = _HAN_ONLY.fullmatch(token) is not None
+        if pieces and not (is_han and previous_is_han):
+            pieces.append(" ")
+        pieces.append(token)
+        previous_is_han = is_han
+    return "".join(pieces)

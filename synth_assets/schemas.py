@@ -1,0 +1,453 @@
+"""Every table of the warehouse, once: DDL, UI metadata and structural checks are all made from here.
+
+A table says how it is rewritten (`Slice`), so that the warehouse needs no rule of its own per table. Types are DuckDB's.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+
+SCHEMA = "synth"
+"""The DuckDB schema that holds all tables."""
+
+
+class Slice(Enum):
+    """What one write replaces."""
+
+    DOMAIN = "domain"
+    """The rows of one domain."""
+    DOMAIN_STAGE = "domain, stage"
+    """The rows of one stage of one domain."""
+    WHOLE = "whole"
+    """The whole table."""
+    APPEND = "append"
+    """Nothing: rows are added once, by primary key, and never rewritten."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column. `required` columns are never null."""
+
+    name: str
+    type: str
+    description: str
+    required: bool = True
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table of the schema `synth`."""
+
+    name: str
+    description: str
+    slice: Slice
+    columns: tuple[Column, ...]
+    key: tuple[str, ...] = ()
+    """Primary key; empty where equal rows may stand twice."""
+
+    def column(self, name: str) -> Column:
+        """The column of that name."""
+        return next(c for c in self.columns if c.name == name)
+
+    @property
+    def ddl(self) -> str:
+        """The `create table` statement."""
+        lines = [f"{c.name} {c.type}{' not null' if c.required else ''}" for c in self.columns]
+        if self.key:
+            lines.append(f"primary key ({', '.join(self.key)})")
+        return f"create table if not exists {SCHEMA}.{self.name} ({', '.join(lines)})"
+
+
+def _text(name: str, description: str, *, required: bool = True) -> Column:
+    return Column(name, "VARCHAR", description, required)
+
+
+def _number(name: str, description: str, *, required: bool = False) -> Column:
+    return Column(name, "DOUBLE", description, required)
+
+
+def _count(name: str, description: str, *, required: bool = True) -> Column:
+    return Column(name, "INTEGER", description, required)
+
+
+_ID = _text("id", "Derived from content and position; the same on every machine and in every run.")
+_DOMAIN = _text("domain", "The domain file's name: the partition.")
+_STAGE = _text("stage", "The stage's name: a table of this schema.")
+_TOPIC = _text("topic", "One of the domain's declared topics.")
+_LANGUAGE = _text("language", "BCP 47 tag of the domain's language: en, zh.")
+_INSTRUCTION = _text("instruction", "What the model is asked to do.")
+_INPUT = _text("input", "Material that the instruction works on; empty where it needs none.")
+_MODEL = _text("model", "The teacher that wrote it.")
+_TEMPLATE = _text("prompt_version", "Name and digest of the prompt template that asked for it.")
+_LICENSE = _text("license", "SPDX identifier, or the terms' name.")
+_SOURCE = _text("source", "Where the row comes from, as the domain file declares it.")
+_CALLS = Column("call_keys", "VARCHAR[]", "Ledger keys of the teacher calls behind the row.")
+_MESSAGES = "STRUCT(role VARCHAR, content VARCHAR)[]"
+_KIND = _text("kind", "sft or preference.")
+
+
+def _stage(name: str, description: str, *columns: Column) -> Table:
+    return Table(name, description, Slice.DOMAIN, columns, key=("id",))
+
+
+SEEDS = _stage(
+    "seeds",
+    "Instructions and responses written by people: where everything in the domain begins.",
+    _ID,
+    _DOMAIN,
+    _TOPIC,
+    _LANGUAGE,
+    _INSTRUCTION,
+    _INPUT,
+    _text("response", "The author's own response."),
+    _text("answer", "The final answer, where one can be checked; null where none can.", required=False),
+    _SOURCE,
+    _LICENSE,
+)
+
+GENERATED_INSTRUCTIONS = _stage(
+    "generated_instructions",
+    "New instructions by Self-Instruct (Wang et al. 2022) and Magpie (Xu et al. 2024).",
+    _ID,
+    _DOMAIN,
+    _TOPIC,
+    _LANGUAGE,
+    _INSTRUCTION,
+    _INPUT,
+    _text("method", "self_instruct or magpie."),
+    Column("parent_ids", "VARCHAR[]", "Ids of the instructions shown as examples, in the order shown."),
+    _count("batch", "Number of the batch of requests that made it, from 0."),
+    _MODEL,
+    _TEMPLATE,
+    _CALLS,
+)
+
+EVOLVED_INSTRUCTIONS = _stage(
+    "evolved_instructions",
+    "The whole pool to be answered: seeds and generated instructions (round 0) and their evolutions (Evol-Instruct, Xu et al. 2023).",
+    _ID,
+    _DOMAIN,
+    _TOPIC,
+    _LANGUAGE,
+    _INSTRUCTION,
+    _INPUT,
+    _text("method", "seed, self_instruct, magpie or evol_instruct."),
+    _text("operation", "add_constraints, deepen, concretize, increase_reasoning, complicate_input, breadth; none in round 0."),
+    _count("round", "0 for what was not evolved, then the round that made it."),
+    _text("parent_id", "The row that it was evolved from; in round 0 the row of the stage before."),
+    _text("root_id", "The round 0 row at the top of its tree."),
+    _text("answer", "The final answer, carried from a seed; null where none can be checked.", required=False),
+    _MODEL,
+    _TEMPLATE,
+    _CALLS,
+)
+
+TEACHER_RESPONSES = _stage(
+    "teacher_responses",
+    "The teacher's answers: distillation (Alpaca, Orca) and reasoning traces kept by rejection sampling (DeepSeek-R1).",
+    _ID,
+    _DOMAIN,
+    _TOPIC,
+    _LANGUAGE,
+    _text("instruction_id", "The row of evolved_instructions that it answers."),
+    _text("method", "distill or reasoning."),
+    _text("system", "The system message that the teacher was given; empty for none."),
+    _text("prompt", "Instruction and input as the teacher was shown them."),
+    _count("sample", "Number of the sample for this instruction, from 0."),
+    _text("thinking", "The reasoning inside <think>; empty where there is none."),
+    _text("response", "The answer without its reasoning."),
+    _text("answer", "The reference answer it was checked against; null where there is none.", required=False),
+    _text("verdict", "correct, or unverified where the instruction has no reference answer."),
+    _number("pass_rate", "Share of this instruction's samples that were correct; null where none can be checked."),
+    _text("stop_reason", "Why the teacher stopped, in the API's word."),
+    _MODEL,
+    _TEMPLATE,
+    _CALLS,
+)
+
+PREFERENCE_PAIRS = _stage(
+    "preference_pairs",
+    "Pairs by critique and revision (Constitutional AI, Bai et al. 2022): chosen is the last revision, rejected the first answer.",
+    _ID,
+    _DOMAIN,
+    _TOPIC,
+    _LANGUAGE,
+    _text("instruction_id", "The row of evolved_instructions that both answer."),
+    _text("response_id", "The row of teacher_responses that was revised."),
+    _text("method", "constitutional or best_of_n."),
+    _text("prompt", "Instruction and input as the teacher was shown them."),
+    _text("chosen", "The better answer."),
+    _text("rejected", "The worse answer."),
+    Column("principle", "VARCHAR[]", "The principle of each revision, in order."),
+    Column("critique", "VARCHAR[]", "The critique of each revision, in order."),
+    _count("revisions", "How many revisions changed the answer."),
+    _number("chosen_score", "Reward of the chosen answer, as a percentile of the domain's reference responses.", required=True),
+    _number("rejected_score", "Reward of the rejected answer, likewise.", required=True),
+    _text("reward_version", "Version of the reward model that scored both."),
+    _MODEL,
+    _TEMPLATE,
+    _CALLS,
+)
+
+FILTERED = _stage(
+    "filtered",
+    "What passes the gates: rules, near-duplicates, decontamination, reward. Gates only select, they never ask the teacher.",
+    _ID,
+    _DOMAIN,
+    _TOPIC,
+    _LANGUAGE,
+    _KIND,
+    _text("source_id", "The row of teacher_responses or preference_pairs that it is."),
+    _text("root_id", "The round 0 row at the top of its instruction's tree: what the release splits by."),
+    _text("method", "The method that made it."),
+    _text("system", "The system message; empty for none."),
+    _text("prompt", "What is asked, input included."),
+    _text("response", "The answer to learn, <think> included where there is one; for a pair the chosen one."),
+    _text("rejected", "For a pair the worse answer.", required=False),
+    _number("reward", "Percentile of the answer's reward among the domain's reference responses, 0 to 1.", required=True),
+    _text("reward_version", "Version of the reward model."),
+    _number("reward_margin", "For a pair: chosen reward minus rejected reward."),
+    _number("rouge_l", "Highest ROUGE-L F between this prompt and an earlier kept one, 0 to 1.", required=True),
+    _number("jaccard", "Highest Jaccard similarity of word 5-grams with an earlier kept row, 0 to 1.", required=True),
+    _number("cosine", "Highest embedding cosine with an earlier kept row; null where semantic gates are off."),
+    _number("contamination", "Highest share of a benchmark item's words covered by this row, 0 to 1.", required=True),
+    _MODEL,
+)
+
+SPOT_CHECK = _stage(
+    "spot_check",
+    "Seeded samples of filtered for people to read: a uniform one that decides the gate, an audit one where rules nearly fired.",
+    _ID,
+    _DOMAIN,
+    _text("row_id", "The row of filtered to look at."),
+    _text("content_key", "Digest of what the reviewer sees: the verdict belongs to it."),
+    _text("purpose", "gate (uniform sample) or audit (where rules nearly fired)."),
+    _text("verdict", "accept, reject or fix; null while nobody has looked.", required=False),
+)
+
+REAL_DATA = _stage(
+    "real_data",
+    "The other side of the mix: rows written by people, with their source and licence.",
+    _ID,
+    _DOMAIN,
+    _TOPIC,
+    _LANGUAGE,
+    _KIND,
+    _INSTRUCTION,
+    _INPUT,
+    _text("response", "The response; for a pair the chosen one."),
+    _text("rejected", "For a pair the worse response.", required=False),
+    _SOURCE,
+    _LICENSE,
+)
+
+MIXED = _stage(
+    "mixed",
+    "Synthetic and real rows at the share that the domain asks for, sampled without replacement.",
+    _ID,
+    _DOMAIN,
+    _TOPIC,
+    _LANGUAGE,
+    _KIND,
+    Column("messages", _MESSAGES, "The conversation: for sft with its answer, for a pair the prompt alone."),
+    Column("chosen", _MESSAGES, "For a pair the better answer as messages.", required=False),
+    Column("rejected", _MESSAGES, "For a pair the worse answer as messages.", required=False),
+    _text("origin", "synthetic or real."),
+    _text("source_id", "The row of filtered or real_data that it is."),
+    _text("root_id", "Rows that share a root never stand in two splits."),
+    _text("method", "The method that made it; human for real rows."),
+    _SOURCE,
+    _LICENSE,
+    _number("reward", "Reward percentile; null for real rows."),
+)
+
+RELEASE = Table(
+    "release",
+    "What the last release holds, row by row.",
+    Slice.WHOLE,
+    (
+        _ID,
+        _DOMAIN,
+        _KIND,
+        _text("mixed_id", "The row of mixed that it is."),
+        _text("split", "train, validation or test."),
+        _text("version", "The release's version: the name of its folder."),
+    ),
+    key=("id",),
+)
+
+BENCHMARKS = Table(
+    "benchmarks",
+    "Test items that no released row may contain.",
+    Slice.WHOLE,
+    (
+        _text("benchmark", "The benchmark's name."),
+        _text("item_id", "The item's id within it."),
+        _text("part", "prompt or answer."),
+        _text("text", "The text."),
+        _text("digest", "Digest of the file that it was read from."),
+    ),
+    key=("benchmark", "item_id", "part"),
+)
+
+REWARD_MODEL = Table(
+    "reward_model",
+    "Published versions of the embedded reward model, one row each.",
+    Slice.APPEND,
+    (
+        _text("version", "Digest of weights and feature set."),
+        _text("published_at", "ISO 8601, UTC."),
+        _text("weights", "JSON: feature names, weights, scales."),
+        _count("pairs", "Pairs that it was trained on."),
+        _count("held_out_pairs", "Pairs that it was tested on; no prompt is in both."),
+        _number("accuracy", "Share of held-out pairs that it orders rightly."),
+        _number("length_accuracy", "The same for length alone: the baseline."),
+        _number("length_bias", "Spearman correlation of score and length on held-out answers."),
+    ),
+    key=("version",),
+)
+
+REJECTIONS = Table(
+    "rejections",
+    "Every candidate that a stage rejected, once per rule, with all its texts.",
+    Slice.DOMAIN_STAGE,
+    (
+        _DOMAIN,
+        _STAGE,
+        _text("row_id", "The candidate's id; the key of its call where nothing could be parsed."),
+        _text("rule", "The rule that it broke."),
+        _number("score", "What was measured, in the rule's unit; null where the rule is yes or no."),
+        _text("evidence", "What was found."),
+        _text("row", "The whole candidate as JSON."),
+    ),
+    key=("domain", "stage", "row_id", "rule"),
+)
+
+SURPLUS = Table(
+    "surplus",
+    "Candidates that were made and good, but more than was wanted.",
+    Slice.DOMAIN_STAGE,
+    (_DOMAIN, _STAGE, _text("row_id", "The candidate's id."), _text("row", "The whole candidate as JSON.")),
+    key=("domain", "stage", "row_id"),
+)
+
+STAGE_ACCOUNTS = Table(
+    "stage_accounts",
+    "planned = kept + rejected + surplus, per stage and domain; planned is counted from the requests.",
+    Slice.DOMAIN_STAGE,
+    (
+        _DOMAIN,
+        _STAGE,
+        _count("planned", "Candidates that were asked for."),
+        _count("candidates", "Candidates that were made."),
+        _count("kept", "Rows of the stage's table."),
+        _count("rejected", "Candidates that at least one rule rejected."),
+        _count("surplus", "Candidates made but not needed."),
+    ),
+    key=("domain", "stage"),
+)
+
+TEACHER_CALLS = Table(
+    "teacher_calls",
+    "One row per paid call, append-only, never rewritten by a rerun.",
+    Slice.APPEND,
+    (
+        _text("key", "Hash of everything that decides the answer."),
+        _count("attempt", "1 for the first call under this key."),
+        _text("endpoint", "The endpoint's identity: base URL, or model file digest and engine version."),
+        _MODEL,
+        _count("input_tokens", "Tokens of the prompt."),
+        _count("output_tokens", "Tokens of the reply."),
+        _number("cost_usd", "Price of the call in US dollars; null where the model's price is unknown."),
+        _text("stop_reason", "Why the teacher stopped, or the failure's name."),
+        _number("latency_ms", "From request to reply, in milliseconds.", required=True),
+        _text("paid_at", "ISO 8601, UTC."),
+    ),
+    key=("key", "attempt"),
+)
+
+CALL_USES = Table(
+    "call_uses",
+    "Which rows, kept or not, stand on which call.",
+    Slice.DOMAIN_STAGE,
+    (_text("key", "The call's key."), _DOMAIN, _STAGE, _text("row_id", "The candidate that used it.")),
+    key=("key", "domain", "stage", "row_id"),
+)
+
+CONTAMINATION_HITS = Table(
+    "contamination_hits",
+    "Every match between a row and a benchmark item.",
+    Slice.DOMAIN_STAGE,
+    (
+        _DOMAIN,
+        _STAGE,
+        _text("row_id", "The row."),
+        _text("part", "Where in the row: prompt or answer."),
+        _text("benchmark", "The benchmark."),
+        _text("item_id", "The item."),
+        _text("rule", "exact, contained, coverage_8gram, rare_13gram, masked."),
+        _text("ngram", "The words that match."),
+        _number("score", "Share of the item's words covered, 0 to 1.", required=True),
+    ),
+)
+
+REVIEWS = Table(
+    "reviews",
+    "Verdicts of people.",
+    Slice.APPEND,
+    (
+        _text("content_key", "Digest of what the reviewer saw."),
+        _text("row_id", "The row that it was."),
+        _DOMAIN,
+        _text("reviewer", "Who."),
+        _text("verdict", "accept, reject or fix."),
+        _text("note", "Why."),
+        _text("reviewed_at", "ISO 8601, UTC."),
+    ),
+    key=("content_key", "reviewer", "reviewed_at"),
+)
+
+STAGE_HISTORY = Table(
+    "stage_history",
+    "Every materialization, whether its blocking checks passed, and what regression gates compare.",
+    Slice.APPEND,
+    (
+        _DOMAIN,
+        _STAGE,
+        _text("run_id", "Dagster's run."),
+        _text("data_version", "Digest of the slice's rows."),
+        Column("passed", "BOOLEAN", "Whether all blocking checks passed; null while they have not run.", required=False),
+        _text("materialized_at", "ISO 8601, UTC."),
+        _text("metrics", "JSON: numbers by name."),
+    ),
+    key=("domain", "stage", "run_id"),
+)
+
+STAGES: tuple[Table, ...] = (
+    SEEDS,
+    GENERATED_INSTRUCTIONS,
+    EVOLVED_INSTRUCTIONS,
+    TEACHER_RESPONSES,
+    PREFERENCE_PAIRS,
+    REAL_DATA,
+    FILTERED,
+    SPOT_CHECK,
+    MIXED,
+)
+"""Tables that are partitioned by domain, in the order of the graph."""
+
+TABLES: tuple[Table, ...] = (
+    *STAGES,
+    RELEASE,
+    BENCHMARKS,
+    REWARD_MODEL,
+    REJECTIONS,
+    SURPLUS,
+    STAGE_ACCOUNTS,
+    TEACHER_CALLS,
+    CALL_USES,
+    CONTAMINATION_HITS,
+    REVIEWS,
+    STAGE_HISTORY,
+)
+
+BY_NAME: dict[str, Table] = {t.name: t for t in TABLES}

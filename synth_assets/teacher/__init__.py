@@ -1,0 +1,1 @@
+"""The teacher: the one client of language models, its ledger, its budget and the embedded server."""

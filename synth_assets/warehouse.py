@@ -1,0 +1,283 @@
+"""The warehouse: the only code that opens the DuckDB file.
+
+Each access takes the lock beside the file, connects, runs one transaction and closes: milliseconds, never around a model call. Readers
+too, since one open reader keeps every writer out (connections held during model calls made 4 of 8 writers fail). Nothing is opened before
+the first access. Invariant: a reader sees a slice as one write left it, whole, and its newest `stage_history` row tells of that write.
+"""
+
+import random
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+
+from synth_assets import schemas
+from synth_assets.accounts import Outcome, Row
+from synth_assets.columns import Columns, as_json
+from synth_assets.duckdb_errors import explained, lock_holder
+from synth_assets.errors import WarehouseBusy, WarehouseError
+from synth_assets.history import note, require_passed, slice_name, version_of
+from synth_assets.migrations import migrate
+from synth_assets.schemas import SCHEMA, Slice, Table
+from synth_assets.sidecar import Sidecar
+
+if TYPE_CHECKING:
+    import pandas
+
+__all__ = ["Warehouse"]
+
+CONFIG: dict[str, str | bool | int | float | list[str]] = {
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+    "python_enable_replacements": "false",
+}
+"""No extension is fetched, and no Python variable is taken for a table, behind the user's back. DuckDB refuses a second configuration of one
+file within a process, so every connection has this one."""
+
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+class Warehouse:
+    """One DuckDB file, shared by processes and threads.
+
+    Every method may raise WarehouseBusy (the file was held for `lock_timeout` seconds), WarehouseVersion (it is newer than this code) and
+    WarehouseError (it cannot be used). The file and its folder are made at first use.
+    """
+
+    def __init__(self, path: Path, lock_timeout: float = 120.0) -> None:
+        self.path = path.expanduser().resolve()
+        self.lock_timeout = lock_timeout
+        """Seconds to wait for other users of the warehouse, and again for a program that opens the file past its lock."""
+        self._sidecar = Sidecar.beside(self.path)
+
+    @contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """Keep everybody else out, the file closed: for a program that opens it by itself, such as dbt. This thread may still read and write."""
+        with self._sidecar.held(self.lock_timeout):
+            yield
+
+    @contextmanager
+    def transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection inside a transaction: committed when the block ends, rolled back when it raises. Reads within see its writes."""
+        with self.exclusive():
+            if self._sidecar.connection is not None:
+                raise WarehouseError(f"{self.path}: a transaction inside a transaction. This is a defect: please report it.")
+            with self._opened("begin transaction") as con:
+                yield con
+
+    @contextmanager
+    def read(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection that only reads: all queries in the block, those of this class's methods too, see one state."""
+        with self.exclusive():
+            if self._sidecar.connection is not None:
+                yield self._sidecar.connection
+            else:
+                with self._opened("begin transaction read only") as con:
+                    yield con
+
+    def query(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> list[Row]:
+        """Rows of a `select`; values go in as `parameters` (`?` or `$name`), never into the text."""
+        with self.read() as con:
+            found = con.execute(sql, parameters)
+            names = [column[0] for column in found.description]
+            return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+
+    def rows(self, table: str, domain: str | None = None, order: tuple[str, ...] = ()) -> list[Row]:
+        """Rows of a table, or of one domain's slice, by the columns `order`, then by primary key."""
+        return self.query(*_select(table, domain, order))
+
+    def frame(self, table: str, domain: str | None = None) -> "pandas.DataFrame":
+        """The same rows as a DataFrame, one column per column of the table."""
+        with self.read() as con:
+            return con.execute(*_select(table, domain)).df()
+
+    def commit_stage(
+        self,
+        stage: str,
+        domain: str,
+        outcome: Outcome,
+        *,
+        run_id: str,
+        metrics: Mapping[str, float] = NOTHING,
+        calls: Sequence[Row] = (),
+        extra: Mapping[str, Sequence[Row]] = NOTHING,
+    ) -> str:
+        """Write all that a stage did for one domain, in one transaction; returns the data version of the kept rows.
+
+        Replaces the stage's slice of its own table and of every table kept by stage (rejections, surplus, accounts, call uses and those in `extra`;
+        what is not given becomes empty), adds the calls that are new, and notes an unchecked materialization. The same run writing the stage again
+        replaces its own note.
+
+        Args:
+            stage: A table of `schemas.STAGES`.
+            domain: The partition; every kept row carries it.
+            outcome: What became of every candidate.
+            run_id: Dagster's run.
+            metrics: Finite numbers by name, for regression gates.
+            calls: Rows of `teacher_calls`.
+            extra: Rows of further tables kept by stage, by table name; `domain` and `stage` may be left out.
+
+        Raises:
+            StageFailed: the account does not balance.
+            WarehouseError: a row does not fit its table: table, row and column are named, and nothing is written.
+        """
+        outcome.check_balance(stage, domain)
+        place = {"domain": domain, "stage": stage}
+        kept = Columns.of(_table(stage, Slice.DOMAIN), outcome.kept, {"domain": domain})
+        version = version_of(kept.rows())
+        given = _kept_by_stage(outcome, stage, extra)
+        slices = [kept, *(Columns.of(t, [place | row for row in given.get(t.name, ())], place) for t in schemas.TABLES if t.slice is Slice.DOMAIN_STAGE)]
+        paid = Columns.of(schemas.TEACHER_CALLS, calls)
+        with self.transaction() as con:
+            for columns in slices:
+                columns.replace(con)
+            paid.add(con)
+            note(con, stage, domain, run_id, version, metrics)
+        return version
+
+    def replace_table(self, table: str, rows: Sequence[Row], *, run_id: str, metrics: Mapping[str, float] = NOTHING) -> str:
+        """Replace a whole table and note an unchecked materialization of it (domain ""); returns the rows' data version."""
+        columns = Columns.of(_table(table, Slice.WHOLE), rows)
+        version = version_of(columns.rows())
+        with self.transaction() as con:
+            columns.replace(con)
+            note(con, table, "", run_id, version, metrics)
+        return version
+
+    def append(self, table: str, rows: Sequence[Row], *, run_id: str | None = None, metrics: Mapping[str, float] = NOTHING) -> int:
+        """Add the rows whose primary key is not there yet; returns how many. With `run_id`, note an unchecked materialization of the table."""
+        columns = Columns.of(_table(table, Slice.APPEND), rows)
+        with self.transaction() as con:
+            added = columns.add(con)
+            if run_id is not None:
+                note(con, table, "", run_id, version_of(self.rows(table)), metrics)
+        return added
+
+    def mark_checked(self, stage: str, domain: str, run_id: str, passed: bool) -> None:
+        """Note whether all blocking checks of this run's materialization passed; domain "" where the table is not partitioned.
+
+        Raises:
+            WarehouseError: that run materialized no such slice.
+        """
+        _table(stage)
+        with self.transaction() as con:
+            marked = con.execute(
+                "update synth.stage_history set passed = ? where stage = ? and domain = ? and run_id = ?", [passed, stage, domain, run_id]
+            ).fetchone()
+        if not marked or not marked[0]:
+            raise WarehouseError(f"{slice_name(stage, domain)} was not materialized by run {run_id}: there is nothing to mark as checked.")
+
+    def latest(self, stage: str, domain: str = "") -> Row | None:
+        """The newest row of `stage_history` of this slice, checked or not; None where it was never materialized."""
+        _table(stage)
+        newest = self.query("select * from synth.stage_history where stage = ? and domain = ? order by materialized_at desc limit 1", [stage, domain])
+        return newest[0] if newest else None
+
+    def read_passed(self, stage: str, domain: str = "") -> list[Row]:
+        """Rows of a slice, by primary key, if the blocking checks passed for exactly these rows; domain "" where the table is not partitioned.
+
+        Raises:
+            UpstreamNotPassed: the slice was never materialized, is not checked yet, failed, or was changed since.
+        """
+        with self.read():
+            newest = self.latest(stage, domain)
+            rows = self.rows(stage, domain or None)
+        require_passed(stage, domain, newest, rows)
+        return rows
+
+    @contextmanager
+    def _opened(self, begin: str) -> Iterator[duckdb.DuckDBPyConnection]:
+        with explained(self.path):
+            if not self.path.exists():
+                self._create()
+            with closing(self._connect(self.path)) as con:
+                migrate(con, self.path)
+                con.execute(begin)
+                self._sidecar.connection = con
+                try:
+                    yield con
+                    con.commit()
+                except BaseException:
+                    with suppress(duckdb.Error):  # a commit that failed has rolled back by itself
+                        con.rollback()
+                    raise
+                finally:
+                    self._sidecar.connection = None
+
+    def _create(self) -> None:
+        """Make a complete file elsewhere and move it here, so that a kill on the way leaves no half of one."""
+        unfinished = self.path.with_name(self.path.name + ".new")
+        remains = (unfinished, unfinished.with_name(unfinished.name + ".wal"))
+        for file in remains:
+            file.unlink(missing_ok=True)
+        try:
+            with closing(self._connect(unfinished)) as con:
+                migrate(con, self.path)
+                con.execute("checkpoint")
+            unfinished.replace(self.path)
+        finally:
+            for file in remains:
+                file.unlink(missing_ok=True)
+
+    def _connect(self, path: Path) -> duckdb.DuckDBPyConnection:
+        deadline = time.monotonic() + self.lock_timeout
+        while True:
+            try:
+                return duckdb.connect(path, config=CONFIG)
+            except duckdb.IOException as error:
+                if (holder := lock_holder(error)) is None:
+                    raise
+                if time.monotonic() >= deadline:
+                    raise WarehouseBusy(
+                        f"{path} was held by {holder} for {self.lock_timeout:g} s. Close that program or its connection, then try again."
+                    ) from error
+            time.sleep(random.uniform(0.02, 0.08))  # noqa: S311 - not in step with others that wait
+
+
+def _table(name: str, slice_: Slice | None = None) -> Table:
+    if (table := schemas.BY_NAME.get(name)) is None:
+        raise WarehouseError(f"there is no table {name!r}; the tables are {', '.join(schemas.BY_NAME)}.")
+    if slice_ is not None and table.slice is not slice_:
+        raise WarehouseError(f"{name} is a table of the kind {table.slice.name}, and this writes only {slice_.name}.")
+    return table
+
+
+def _select(name: str, domain: str | None, order: tuple[str, ...] = ()) -> tuple[str, list[str]]:
+    table = _table(name)
+    columns = [c.name for c in table.columns]
+    if unknown := {*order, *(["domain"] if domain is not None else [])}.difference(columns):
+        raise WarehouseError(f"{name} has no column {min(unknown)!r}; it has {', '.join(columns)}.")
+    where = "where domain = ?" if domain is not None else ""
+    by = dict.fromkeys([*order, *(table.key or columns)])
+    sql = f"select {', '.join(columns)} from {SCHEMA}.{name} {where} order by {', '.join(by)}"  # noqa: S608 - names are checked above
+    return sql, [] if domain is None else [domain]
+
+
+def _kept_by_stage(outcome: Outcome, stage: str, extra: Mapping[str, Sequence[Row]]) -> dict[str, Sequence[Row]]:
+    """Rows by table name, without the domain and stage that they all share."""
+    own: dict[str, Sequence[Row]] = {
+        "rejections": [
+            {"row_id": str(r.row["id"]), "rule": r.rule, "score": r.score, "evidence": r.evidence, "row": as_json(r.row, f"{stage}, row {r.row['id']}")}
+            for r in outcome.rejected
+        ],
+        "surplus": [{"row_id": str(row["id"]), "row": as_json(row, f"{stage}, row {row['id']}")} for row in outcome.surplus],
+        "stage_accounts": [
+            {
+                "planned": outcome.planned,
+                "candidates": outcome.candidates,
+                "kept": len(outcome.kept),
+                "rejected": len(outcome.rejected_ids),
+                "surplus": len(outcome.surplus),
+            }
+        ],
+        "call_uses": [{"key": key, "row_id": row_id} for key, row_id in dict.fromkeys(outcome.call_uses)],
+    }
+    for name in extra:
+        _table(name, Slice.DOMAIN_STAGE)
+        if name in own:
+            raise WarehouseError(f"{name} is written from the outcome, not from extra rows.")
+    return {**own, **extra}
