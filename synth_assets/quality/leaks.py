@@ -19,7 +19,7 @@ _SCAFFOLD = re.compile(
     | \[/?INST\] | <</?SYS>>                                    # Llama 2, Mistral
     | </?(?:start|end)_of_turn> | <(?:bos|eos)> | </s>\s*\Z     # Gemma, Llama
     | ^[ \t]*\#{2,}[ \t]*(?:instruction|response|human|assistant|system)s?[ \t]*(?::|$)   # Alpaca's and Vicuna's headings
-    | \#+[ \t]*(?:the[ ])?(?:given|rewritten|created|new|original|evolved)[ ](?:prompt|instruction)[ \t]*(?:\#|:)
+    | (?<!\#)\#{1,6}[ \t]{0,4}(?:the[ ])?(?:given|rewritten|created|new|original|evolved)[ ](?:prompt|instruction)[ \t]*(?:\#|:)
     | \b(?:given|rewritten|created)[ ]prompts?\b                # Evol-Instruct, elimination rule 4
     | (?:给定|改写后|重写后|改写|重写|新建|进化后)的?(?:提示词?|指令)\s*[\#：:]
     | (?:给定的|改写后的|重写后的|进化后的)(?:提示|指令)

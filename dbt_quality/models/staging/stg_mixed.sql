@@ -1,0 +1,36 @@
+with
+
+source as (
+
+    select * from {{ source('synth', 'mixed') }}
+
+),
+
+renamed as (
+
+    select
+        ---------- ids
+        id as row_id,
+
+        ---------- texts
+        domain,
+        topic,
+        kind,
+        origin,
+        source,
+        license,
+        array_to_string(
+            [
+                message.content
+                for message in list_concat(
+                    messages, coalesce(chosen, []), coalesce(rejected, [])
+                )
+            ],
+            ' '
+        ) as text
+
+    from source
+
+)
+
+select * from renamed

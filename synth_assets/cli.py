@@ -1,0 +1,69 @@
+"""`synth-assets`: the command line. Heavy imports wait until a command runs, so that `--help` answers at once."""
+
+import sys
+
+import click
+
+from synth_assets import __version__
+from synth_assets.errors import SynthError
+
+__all__ = ["main"]
+
+STAGES = (
+    "seeds",
+    "generated_instructions",
+    "evolved_instructions",
+    "teacher_responses",
+    "preference_pairs",
+    "real_data",
+    "filtered",
+    "spot_check",
+    "mixed",
+)
+
+
+class _Commands(click.Group):
+    """Errors raised on purpose are messages to the user, not tracebacks."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except SynthError as error:
+            click.echo(f"error: {error}", err=True)
+            sys.exit(2)
+
+
+@click.group(cls=_Commands)
+@click.version_option(__version__, prog_name="synth-assets")
+def main() -> None:
+    """Make training sets for language models: seeds in, a checked release out.
+
+    State lives in SYNTH_HOME (default .synth/), domains in SYNTH_DOMAINS (default: the shipped ones).
+    """
+
+
+@main.command()
+@click.option("--domain", "domains", multiple=True, metavar="D", help="A domain to run; give it again for more. Default: all.")
+@click.option("--to", "to", type=click.Choice(STAGES), help="Stop after this stage, and make no release.")
+def run(domains: tuple[str, ...], to: str | None) -> None:
+    """Materialize domains through the whole graph, then a release and its quality report.
+
+    Runs, checks and costs show in the Dagster UI. What the ledger has is not asked again, so a stopped run goes on from there.
+    Exit status: 0 when every blocking check passed, 1 when one did not or a stage failed, 2 for a fault in the input, 130 when stopped.
+    """
+    from synth_assets.runs import run_domains
+
+    sys.exit(run_domains(domains, to))
+
+
+@main.command()
+@click.option("--port", default=3000, show_default=True, help="Port on 127.0.0.1.")
+def ui(port: int) -> None:
+    """Open Dagster's UI on the loopback address, with its daemon."""
+    from synth_assets.ui import serve
+
+    serve(port)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,23 @@
+"""Dagster's entry point: what is loaded, nothing else."""
+
+import dagster as dg
+
+from synth_assets.defs import dbt, generation, jobs, quality_report, release, reward_model, selection
+from synth_assets.defs.checks import stage_checks
+from synth_assets.defs.partitions import DOMAINS
+from synth_assets.defs.resources import DomainsResource, EmbedderResource, TeacherResource, WarehouseResource
+from synth_assets.schemas import STAGES
+
+defs = dg.Definitions(
+    assets=dg.load_assets_from_modules([generation, selection, release, reward_model, dbt, quality_report]),
+    asset_checks=[stage_checks(table.name, DOMAINS) for table in STAGES],
+    jobs=jobs.JOBS,
+    resources={
+        "warehouse": WarehouseResource(),
+        "domains": DomainsResource(),
+        "teacher": TeacherResource(),
+        "embedder": EmbedderResource(),
+        "dbt": dbt.dbt_resource(),
+    },
+    executor=dg.in_process_executor,
+)

@@ -1,0 +1,138 @@
+"""What a check is: a name, what a failure means, and the expectation that decides, made only when it is needed.
+
+Great Expectations takes seconds to import, and Dagster wants the names of all checks at once. So an expectation is a function of the library's
+own module, and what one frame cannot tell (parents, near-duplicates, shares) is derived first, into a column or a number that it then looks at.
+Invariant: nothing here imports Great Expectations or pandas.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from synth_assets.config import Domain
+
+if TYPE_CHECKING:
+    import pandas
+
+__all__ = ["Check", "Column", "Figure", "StageSlice", "Suite", "at_least", "at_most", "each_of", "holds", "holds_mostly", "items", "texts"]
+
+Kind = Literal["structure", "quality"]
+"""Structure always blocks; quality does what `gates.quality` of the domain says."""
+
+Expect = Callable[[Any, str, Domain], Any]
+"""(`great_expectations.expectations`, the derived column or an empty text, the domain) to an expectation."""
+
+
+@dataclass(frozen=True)
+class StageSlice:
+    """One stage's rows of one domain, with what they are compared to."""
+
+    stage: str
+    domain: Domain
+    frame: "pandas.DataFrame"
+    """The rows, with one column per column of the table."""
+    facts: Mapping[str, "pandas.DataFrame"]
+    """Rows of other tables by table name: those of `Suite.inputs`."""
+
+    def fact(self, table: str) -> "pandas.DataFrame":
+        """Rows of another table; raises LookupError where they were not given."""
+        if table not in self.facts:
+            raise LookupError(f"needs the rows of {table}, which were not given")
+        return self.facts[table]
+
+    def known(self, table: str, column: str = "id") -> set[str]:
+        """The values of a column of another table."""
+        return set(texts(self.fact(table), column))
+
+    @property
+    def account(self) -> dict[str, int]:
+        """The stage's own row of `stage_accounts`; raises LookupError unless there is exactly one."""
+        accounts = self.fact("stage_accounts")
+        own = accounts[accounts["stage"] == self.stage]
+        if len(own) != 1:
+            raise LookupError(f"stage_accounts has {len(own)} rows for {self.stage} of {self.domain.name}, not 1")
+        return {name: int(own.iloc[0][name]) for name in ("planned", "kept", "rejected", "surplus")}
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column that is computed from the slice for one check. Texts stay out of it."""
+
+    name: str
+    """Names no column of a table."""
+    values: Callable[[StageSlice], Sequence[bool | int | float]]
+    """One value per row, none missing."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A number that is computed from the slice for one check."""
+
+    name: str
+    value: Callable[[StageSlice], float | None]
+    """None where there is nothing to measure, which passes."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One expectation about one stage's slice: one asset check."""
+
+    name: str
+    """Stable: it is the check's name in Dagster."""
+    kind: Kind
+    description: str
+    """What holds when it passes."""
+    defect: str
+    """What is wrong when it fails."""
+    expect: Expect
+    derived: Column | Figure | None = None
+    """What the expectation looks at; None where it looks at stored columns."""
+
+    def expectation(self, library: Any, domain: Domain) -> Any:
+        """The expectation, from the module `great_expectations.expectations`."""
+        return self.expect(library, self.derived.name if self.derived else "", domain)
+
+
+@dataclass(frozen=True)
+class Suite:
+    """All checks of one stage."""
+
+    stage: str
+    checks: tuple[Check, ...]
+    inputs: tuple[str, ...]
+    """Tables that `StageSlice.facts` must hold."""
+
+
+def holds(library: Any, column: str, domain: Domain) -> Any:
+    """The derived column is true in every row."""
+    return library.ExpectColumnValuesToBeInSet(column=column, value_set=[True])
+
+
+def holds_mostly(share: float) -> Expect:
+    """The derived column is true in at least this share of the rows."""
+    return lambda library, column, domain: library.ExpectColumnValuesToBeInSet(column=column, value_set=[True], mostly=share)
+
+
+def at_most(limit: float | Callable[[Domain], float]) -> Expect:
+    """What is derived is nowhere above the limit."""
+    return lambda library, column, domain: library.ExpectColumnValuesToBeBetween(column=column, max_value=limit(domain) if callable(limit) else limit)
+
+
+def at_least(limit: float | Callable[[Domain], float]) -> Expect:
+    """What is derived is nowhere below the limit."""
+    return lambda library, column, domain: library.ExpectColumnValuesToBeBetween(column=column, min_value=limit(domain) if callable(limit) else limit)
+
+
+def each_of(column: str, values: Sequence[str] | Callable[[Domain], Sequence[str]]) -> Expect:
+    """Every value of a stored column is one of `values`."""
+    return lambda library, _, domain: library.ExpectColumnValuesToBeInSet(column=column, value_set=list(values(domain) if callable(values) else values))
+
+
+def texts(frame: "pandas.DataFrame", column: str) -> list[str]:
+    """A column as texts; null becomes empty."""
+    return [value if isinstance(value, str) else "" for value in frame[column]]
+
+
+def items(value: Any) -> list[Any]:
+    """A list column's value as a list, however the frame holds it; null becomes empty."""
+    return list(value) if hasattr(value, "__iter__") and not isinstance(value, str) else []

@@ -1,0 +1,121 @@
+"""The checks that every stage has: its columns, its ids, its topics and its account, from the table's own schema.
+
+Invariant: they need no input but the stage's rows and its row of `stage_accounts`.
+"""
+
+from collections.abc import Sequence
+
+from synth_assets.expectations.check import Check, StageSlice, at_least, at_most, each_of, holds, Column, Figure, texts
+from synth_assets.schemas import BY_NAME
+
+__all__ = ["candidates_pass", "licences_present", "pairs_differ", "rows_present", "shared"]
+
+MAY_BE_BLANK = frozenset({"input", "system", "thinking"})
+"""Columns that are empty, not null, where there is nothing to say."""
+
+
+def shared(stage: str, *, apart: Sequence[str] = ()) -> tuple[Check, ...]:
+    """The checks of every stage; columns named in `apart` have a check of their own for being there."""
+    table = BY_NAME[stage]
+    names = [column.name for column in table.columns]
+    filled = [c.name for c in table.columns if c.required and c.type == "VARCHAR" and c.name not in {*MAY_BE_BLANK, *apart}]
+    required = [c.name for c in table.columns if c.required and c.name not in apart]
+
+    def gaps(rows: StageSlice) -> list[int]:
+        frame = rows.frame
+        missing = frame[required].isna()
+        for column in filled:
+            missing[column] = [not text.strip() for text in texts(frame, column)]
+        return [int(count) for count in missing.sum(axis=1)]
+
+    checks = (
+        Check(
+            "columns_match_schema",
+            "structure",
+            f"All {len(names)} columns of the schema are there.",
+            "A column is missing.",
+            lambda library, _, domain: library.ExpectTableColumnsToMatchSet(column_set=names, exact_match=False),
+        ),
+        Check(
+            "values_complete",
+            "structure",
+            "No required value is null, and no text is blank but " + ", ".join(sorted(MAY_BE_BLANK.intersection(names)) or ["none"]) + ".",
+            "A required value is missing.",
+            at_most(0),
+            Column("gaps", gaps),
+        ),
+        Check(
+            "ids_unique",
+            "structure",
+            "Every id stands once.",
+            "An id stands twice.",
+            lambda library, _, domain: library.ExpectColumnValuesToBeUnique(column="id"),
+        ),
+        Check(
+            "account_balances",
+            "structure",
+            "planned = kept + rejected + surplus in stage_accounts, and kept is the number of rows.",
+            "Candidates disappeared, or rows that nobody accounted for.",
+            at_most(0),
+            Figure("rows_unaccounted", _unaccounted),
+        ),
+    )
+    topics = Check(
+        "topics_declared",
+        "structure",
+        "Every row's topic is declared in the domain file.",
+        "A row on a topic that the domain does not declare.",
+        each_of("topic", lambda domain: domain.topic_names),
+    )
+    return (*checks, topics) if "topic" in names else checks
+
+
+def _unaccounted(rows: StageSlice) -> float:
+    account = rows.account
+    return abs(account["planned"] - account["kept"] - account["rejected"] - account["surplus"]) + abs(account["kept"] - len(rows.frame))
+
+
+rows_present = Check(
+    "rows_present",
+    "structure",
+    "The slice has rows.",
+    "The stage made nothing.",
+    lambda library, _, domain: library.ExpectTableRowCountToBeBetween(min_value=1),
+)
+
+
+licences_present = Check(
+    "licences_present",
+    "structure",
+    "Every row names its source and its licence.",
+    "A row without a source or a licence.",
+    holds,
+    Column(
+        "licensed",
+        lambda rows: [bool(s.strip() and t.strip()) for s, t in zip(texts(rows.frame, "source"), texts(rows.frame, "license"), strict=True)],
+    ),
+)
+
+
+def pairs_differ(rows: StageSlice) -> list[bool]:
+    """For rows with `kind`, `response` and `rejected`: a pair has two different answers, any other row has one."""
+    frame = rows.frame
+    kinds, better, worse = (texts(frame, column) for column in ("kind", "response", "rejected"))
+    return [bool(w.strip()) and w.split() != b.split() if kind == "preference" else not w for kind, b, w in zip(kinds, better, worse, strict=True)]
+
+
+def candidates_pass(least: float) -> Check:
+    """A quality check: at least this share of the planned candidates was not rejected. Surplus was good, so it counts."""
+
+    def share(rows: StageSlice) -> float | None:
+        account = rows.account
+        return 1 - account["rejected"] / account["planned"] if account["planned"] else None
+
+    return Check(
+        "yield_sufficient",
+        "quality",
+        f"At least {least:.0%} of the candidates that were asked for pass (our figure).",
+        "Most candidates are rejected: the teacher, the prompt or a limit does not fit the domain.",
+        at_least(least),
+        Figure("share_not_rejected", share),
+    )

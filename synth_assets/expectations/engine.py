@@ -1,0 +1,111 @@
+"""Runs expectations over a frame: the only module that imports Great Expectations, and only when it is called.
+
+Pandas route, ephemeral context: DuckDB behind its SQL route fails on every expectation (list index out of range), and would hold the file.
+Invariant: a verdict holds counts, bounds and row ids, never a text of the data.
+"""
+
+import os
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from string import Template
+from typing import TYPE_CHECKING, Any
+
+from synth_assets.quality.findings import one_line
+
+if TYPE_CHECKING:
+    import pandas
+
+__all__ = ["ROW_IDS", "Verdict", "evaluate", "expectation_types"]
+
+ROW_IDS = 20
+"""Ids of unexpected rows at most."""
+
+_SHOWN = 200
+"""Characters of an error at most."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What Great Expectations says of one expectation."""
+
+    passed: bool
+    expected: str = ""
+    """The expectation in its library's words, with its bounds."""
+    seen: str = ""
+    unexpected_count: int = 0
+    row_ids: tuple[str, ...] = ()
+    error: str = ""
+    """Why the expectation could not be evaluated; empty where it was."""
+
+
+@cache
+def _library() -> Any:
+    os.environ["GX_ANALYTICS_ENABLED"] = "false"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # 1.24 imports sre_constants
+        import great_expectations
+        import great_expectations.expectations
+    return great_expectations
+
+
+def expectation_types() -> Any:
+    """The module `great_expectations.expectations`. The first call takes 3 to 4 s."""
+    return _library().expectations
+
+
+def evaluate(frame: "pandas.DataFrame", expectations: Mapping[str, Any]) -> dict[str, Verdict]:
+    """A verdict per expectation, by its name here. An expectation that cannot be evaluated is a verdict with an error; nothing is raised for it."""
+    if not expectations:
+        return {}
+    library = _library()
+    context = library.get_context(mode="ephemeral")
+    context.variables.progress_bars = {"globally": False}
+    # Results come back in another order, so each carries its name.
+    named = [expectation.copy(update={"meta": {"name": name}}) for name, expectation in expectations.items()]
+    source = context.data_sources.add_pandas("frame")
+    try:
+        batch = source.add_dataframe_asset("rows").add_batch_definition_whole_dataframe("all").get_batch({"dataframe": frame})
+        results = batch.validate(library.ExpectationSuite(name="suite", expectations=named), result_format=_result_format(frame)).results
+    finally:
+        # The last context lives on in the library, and with it would the frame.
+        context.data_sources.delete("frame")
+    return {result.expectation_config.meta["name"]: _verdict(result, len(frame)) for result in results}
+
+
+def _result_format(frame: "pandas.DataFrame") -> dict[str, Any]:
+    # SUMMARY also carries samples of values, which are dropped below.
+    chosen: dict[str, Any] = {"result_format": "SUMMARY", "partial_unexpected_count": ROW_IDS}
+    return chosen | ({"unexpected_index_column_names": ["id"]} if "id" in frame.columns else {})
+
+
+def _verdict(result: Any, rows: int) -> Verdict:
+    expected = _in_words(result.expectation_config)
+    found = dict(result.result)
+    error = _error(result.exception_info or {})
+    if error or not (found or result.success):
+        return Verdict(False, expected, "not evaluated", error=error or "no result came back")
+    if "unexpected_count" in found:
+        count = int(found["unexpected_count"])
+        ids = (str(entry.get("id")) for entry in found.get("partial_unexpected_index_list") or () if isinstance(entry, dict))
+        return Verdict(bool(result.success), expected, f"{count} of {rows} rows differ", count, tuple(dict.fromkeys(ids))[:ROW_IDS])
+    missing = found.get("details", {}).get("mismatched", {}).get("missing", [])
+    if missing:
+        return Verdict(bool(result.success), expected, f"missing: {', '.join(missing)}", len(missing))
+    seen = found.get("observed_value")
+    return Verdict(bool(result.success), expected, f"{len(seen)} columns" if isinstance(seen, list) else f"{seen} rows")
+
+
+def _error(info: Mapping[str, Any]) -> str:
+    """The message of an exception: flat where there was none, by metric where there was one."""
+    entries = [info] if "raised_exception" in info else [entry for entry in info.values() if isinstance(entry, Mapping)]
+    return next((one_line(str(entry.get("exception_message")), _SHOWN) for entry in entries if entry.get("raised_exception")), "")
+
+
+def _in_words(config: Any) -> str:
+    """The library's own sentence about an expectation."""
+    expectation = config.to_domain_obj()
+    expectation.render()
+    content = expectation.rendered_content[0].value.to_json_dict()
+    return Template(content["template"]).safe_substitute({name: entry["value"] for name, entry in content.get("params", {}).items()})

@@ -1,0 +1,115 @@
+"""Checks of evolved instructions: whole trees, known operations, and enough evolutions that stand."""
+
+from synth_assets.config import Domain
+from synth_assets.expectations.check import Check, StageSlice, Suite, at_least, holds, Column, Figure, texts
+from synth_assets.expectations.common import rows_present, shared
+
+__all__ = ["SUITE"]
+
+STAGE = "evolved_instructions"
+MIN_YIELD = 0.3
+"""Our figure: Evol-Instruct's own elimination takes a part of what a good teacher evolves, not most of it."""
+
+
+def _rounds(rows: StageSlice) -> list[int]:
+    return [int(number) for number in rows.frame["round"]]
+
+
+def _parent_found(rows: StageSlice) -> list[bool]:
+    """In round 0 the parent is a row of a stage before, later one of the round before or earlier: a failed evolution gives its turn back."""
+    sources = rows.known("seeds") | rows.known("generated_instructions")
+    round_of = dict(zip(texts(rows.frame, "id"), _rounds(rows), strict=True))
+    return [
+        parent in sources if number == 0 else round_of.get(parent, number) < number
+        for parent, number in zip(texts(rows.frame, "parent_id"), _rounds(rows), strict=True)
+    ]
+
+
+def _root_found(rows: StageSlice) -> list[bool]:
+    ids, roots, rounds = texts(rows.frame, "id"), texts(rows.frame, "root_id"), _rounds(rows)
+    tops = {identity for identity, number in zip(ids, rounds, strict=True) if number == 0}
+    return [root == identity if number == 0 else root in tops for identity, root, number in zip(ids, roots, rounds, strict=True)]
+
+
+def _operation_fits(rows: StageSlice) -> list[bool]:
+    from synth_assets.methods.evol_instruct import OPERATIONS
+
+    return [
+        operation in OPERATIONS if number else operation == "none" for operation, number in zip(texts(rows.frame, "operation"), _rounds(rows), strict=True)
+    ]
+
+
+def _free_of_scaffold(rows: StageSlice) -> list[bool]:
+    """Elimination rule 4 again. What people and other methods wrote in round 0 was never shown the scaffold."""
+    from synth_assets.methods.elimination import SCAFFOLD
+
+    scaffold = SCAFFOLD[rows.domain.language]
+    return [number == 0 or scaffold.search(text) is None for text, number in zip(texts(rows.frame, "instruction"), _rounds(rows), strict=True)]
+
+
+def _last_round(domain: Domain) -> int:
+    return domain.methods.evol_instruct.rounds if domain.methods.evol_instruct else 0
+
+
+def _evolutions_kept(rows: StageSlice) -> float | None:
+    """Evolutions that stand, as a share of those that were asked for: what is planned beside the pool itself."""
+    rounds = _rounds(rows)
+    asked = rows.account["planned"] - rounds.count(0)
+    return (len(rounds) - rounds.count(0)) / asked if asked else None
+
+
+SUITE = Suite(
+    STAGE,
+    (
+        *shared(STAGE),
+        rows_present,
+        Check(
+            "parents_exist",
+            "structure",
+            "Every row's parent is there: a seed or a generated instruction in round 0, a row of an earlier round after it.",
+            "A row whose parent is missing, or not older than itself.",
+            holds,
+            Column("parent_found", _parent_found),
+        ),
+        Check(
+            "roots_exist",
+            "structure",
+            "Every row's root is a row of round 0; such a row is its own root.",
+            "A row that no tree holds: the release could not keep its family in one split.",
+            holds,
+            Column("root_found", _root_found),
+        ),
+        Check(
+            "rounds_within_limit",
+            "structure",
+            "Every round lies between 0 and the domain's methods.evol_instruct.rounds.",
+            "A row of a round that was not asked for.",
+            lambda library, _, domain: library.ExpectColumnValuesToBeBetween(column="round", min_value=0, max_value=_last_round(domain)),
+        ),
+        Check(
+            "operations_known",
+            "structure",
+            "Every evolution names one of the six operations, every row of round 0 none.",
+            "An operation that does not fit the round, or that nobody knows.",
+            holds,
+            Column("operation_fits", _operation_fits),
+        ),
+        Check(
+            "no_scaffold_words",
+            "structure",
+            "No evolution contains words of the prompt that asked for it (Evol-Instruct, elimination rule 4).",
+            "An instruction that speaks of the given or rewritten prompt.",
+            holds,
+            Column("free_of_scaffold", _free_of_scaffold),
+        ),
+        Check(
+            "evolutions_stand",
+            "quality",
+            f"At least {MIN_YIELD:.0%} of the evolutions pass the elimination (our figure).",
+            "Most evolutions are eliminated: the teacher is too small for the prompts, or repeats what it is given.",
+            at_least(MIN_YIELD),
+            Figure("share_of_evolutions_kept", _evolutions_kept),
+        ),
+    ),
+    inputs=("seeds", "generated_instructions", "stage_accounts"),
+)

@@ -1,0 +1,123 @@
+"""Checks of the mix: the share that was asked for, every row once, conversations in form, and nothing that a gate rejected."""
+
+from collections import Counter
+from typing import Any
+
+from synth_assets.expectations.check import Check, StageSlice, Suite, at_most, each_of, holds, items, Column, Figure, texts
+from synth_assets.expectations.common import licences_present, rows_present, shared
+
+__all__ = ["SUITE"]
+
+STAGE = "mixed"
+SHARE_TOLERANCE = 0.005
+"""Half a point, by rows; or one row, where that is more."""
+
+
+def _rows_off_share(rows: StageSlice) -> float:
+    """Rows beyond the tolerance, in the kind that is farthest from the domain's synthetic share."""
+    share = rows.domain.mix.synthetic_share
+    counts = Counter(zip(texts(rows.frame, "kind"), texts(rows.frame, "origin"), strict=True))
+    beyond = 0.0
+    for kind in {kind for kind, _ in counts}:
+        synthetic = counts[kind, "synthetic"]
+        total = synthetic + counts[kind, "real"]
+        # A hair for the share's binary form: 0.7 of 10 rows is not 7 exactly.
+        beyond = max(beyond, abs(synthetic - share * total) - max(1.0, SHARE_TOLERANCE * total) - 1e-9)
+    return beyond
+
+
+def _source_found(rows: StageSlice) -> list[bool]:
+    known = {"synthetic": rows.known("filtered"), "real": rows.known("real_data")}
+    return [source in known.get(origin, ()) for source, origin in zip(texts(rows.frame, "source_id"), texts(rows.frame, "origin"), strict=True)]
+
+
+def _not_rejected(rows: StageSlice) -> list[bool]:
+    """Whether a synthetic row is neither a candidate that filtered rejected nor made of one."""
+    rejections = rows.fact("rejections")
+    rejected = set(texts(rejections[rejections["stage"] == "filtered"], "row_id"))
+    filtered = rows.fact("filtered")
+    made_of = dict(zip(texts(filtered, "id"), texts(filtered, "source_id"), strict=True))
+    return [
+        origin != "synthetic" or rejected.isdisjoint((source, made_of.get(source, "")))
+        for origin, source in zip(texts(rows.frame, "origin"), texts(rows.frame, "source_id"), strict=True)
+    ]
+
+
+def _well_formed(rows: StageSlice) -> list[bool]:
+    columns = (texts(rows.frame, "kind"), *(map(items, rows.frame[name]) for name in ("messages", "chosen", "rejected")))
+    return [
+        is_conversation(messages, "user") and is_answer(chosen) and is_answer(rejected) and chosen != rejected
+        if kind == "preference"
+        else is_conversation(messages, "assistant") and not chosen and not rejected
+        for kind, messages, chosen, rejected in zip(*columns, strict=True)
+    ]
+
+
+def is_conversation(messages: list[Any], last: str) -> bool:
+    """Whether `messages` are a system message at most, then user and assistant in turn up to `last`, each with text."""
+    turns = messages[1:] if messages and messages[0]["role"] == "system" else messages
+    roles = [message["role"] for message in turns]
+    in_turn = all(role == ("user", "assistant")[place % 2] for place, role in enumerate(roles))
+    return in_turn and roles[-1:] == [last] and all(message["content"].strip() for message in messages)
+
+
+def is_answer(messages: list[Any]) -> bool:
+    """Whether `messages` are one message of the assistant, with text."""
+    return [message["role"] for message in messages] == ["assistant"] and bool(messages[0]["content"].strip())
+
+
+SUITE = Suite(
+    STAGE,
+    (
+        *shared(STAGE, apart=("source", "license")),
+        rows_present,
+        licences_present,
+        Check(
+            "share_achieved",
+            "structure",
+            "In every kind the synthetic share is the domain's, within half a point or one row.",
+            "A mix that is not the one asked for.",
+            at_most(0),
+            Figure("rows_beyond_tolerance", _rows_off_share),
+        ),
+        Check(
+            "origins_known",
+            "structure",
+            "Every row is synthetic or real.",
+            "A row that belongs to neither side.",
+            each_of("origin", ("synthetic", "real")),
+        ),
+        Check(
+            "sources_taken_once",
+            "structure",
+            "No row of filtered or real_data is in the mix twice.",
+            "Sampling with replacement.",
+            lambda library, _, domain: library.ExpectCompoundColumnsToBeUnique(column_list=["origin", "source_id"]),
+        ),
+        Check(
+            "sources_exist",
+            "structure",
+            "Every row is a row of filtered (synthetic) or real_data (real).",
+            "A row that comes from nowhere.",
+            holds,
+            Column("source_found", _source_found),
+        ),
+        Check(
+            "no_rejected_row",
+            "structure",
+            "No row was rejected by filtered.",
+            "A row that a gate had dropped.",
+            holds,
+            Column("not_rejected", _not_rejected),
+        ),
+        Check(
+            "messages_well_formed",
+            "structure",
+            "Every conversation has a system message at most, then user and assistant in turn, none empty; a pair has one answer on each side.",
+            "A conversation that no trainer could read.",
+            holds,
+            Column("well_formed", _well_formed),
+        ),
+    ),
+    inputs=("filtered", "real_data", "rejections", "stage_accounts"),
+)

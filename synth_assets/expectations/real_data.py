@@ -1,0 +1,40 @@
+"""Checks of the rows written by people: licensed, distinct, and whole pairs."""
+
+from synth_assets.expectations.check import Check, Suite, each_of, holds, Column
+from synth_assets.expectations.common import licences_present, pairs_differ, rows_present, shared
+
+__all__ = ["SUITE"]
+
+STAGE = "real_data"
+
+SUITE = Suite(
+    STAGE,
+    (
+        *shared(STAGE, apart=("source", "license")),
+        rows_present,
+        licences_present,
+        Check(
+            "rows_distinct",
+            "structure",
+            "No row stands twice: instruction, input and both responses together.",
+            "The same row twice, for instance in two files.",
+            lambda library, _, domain: library.ExpectCompoundColumnsToBeUnique(column_list=["kind", "instruction", "input", "response", "rejected"]),
+        ),
+        Check(
+            "kinds_configured",
+            "structure",
+            "Every row is of a kind that the domain's real_data files declare.",
+            "A row of another kind: the slice is older than the domain file.",
+            each_of("kind", lambda domain: sorted({file.kind for file in domain.real_data})),
+        ),
+        Check(
+            "pairs_differ",
+            "structure",
+            "Every preference row has a second response that differs from the first; no other row has one.",
+            "A pair without two different responses.",
+            holds,
+            Column("pair_differs", pairs_differ),
+        ),
+    ),
+    inputs=("stage_accounts",),
+)

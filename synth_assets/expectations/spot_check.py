@@ -1,0 +1,80 @@
+"""Checks of the spot check: a whole sample of rows that exist, and where the domain asks for it, a verdict on each."""
+
+from synth_assets.expectations.check import Check, StageSlice, Suite, at_most, each_of, holds, Column, Figure, texts
+from synth_assets.expectations.common import shared
+
+__all__ = ["SUITE"]
+
+STAGE = "spot_check"
+
+
+def _row_found(rows: StageSlice) -> list[bool]:
+    known = rows.known("filtered")
+    return [identity in known for identity in texts(rows.frame, "row_id")]
+
+
+def _gate_rows_off(rows: StageSlice) -> float:
+    wanted = min(rows.domain.spot_check.gate, len(rows.fact("filtered")))
+    return abs(texts(rows.frame, "purpose").count("gate") - wanted)
+
+
+def _reviewed(rows: StageSlice) -> list[bool]:
+    """Whether a row needs no verdict, or has one."""
+    required = rows.domain.spot_check.required
+    return [
+        not required or purpose != "gate" or bool(verdict) for purpose, verdict in zip(texts(rows.frame, "purpose"), texts(rows.frame, "verdict"), strict=True)
+    ]
+
+
+SUITE = Suite(
+    STAGE,
+    (
+        *shared(STAGE),
+        Check(
+            "rows_exist",
+            "structure",
+            "Every sampled row is a row of filtered.",
+            "A row to review that is not there.",
+            holds,
+            Column("row_found", _row_found),
+        ),
+        Check(
+            "purposes_known",
+            "structure",
+            "Every row is sampled for the gate or for the audit.",
+            "A purpose that nobody knows.",
+            each_of("purpose", ("gate", "audit")),
+        ),
+        Check(
+            "rows_sampled_once",
+            "structure",
+            "No row is sampled twice for the same purpose.",
+            "A row that would count twice in the gate.",
+            lambda library, _, domain: library.ExpectCompoundColumnsToBeUnique(column_list=["row_id", "purpose"]),
+        ),
+        Check(
+            "gate_sample_whole",
+            "structure",
+            "The gate's sample has as many rows as the domain asks for, or all that there are.",
+            "A sample that is too small, or too large, for what is concluded from it.",
+            at_most(0),
+            Figure("gate_rows_missing_or_added", _gate_rows_off),
+        ),
+        Check(
+            "verdicts_known",
+            "structure",
+            "Every verdict is accept, reject or fix.",
+            "A verdict that nobody knows.",
+            each_of("verdict", ("accept", "reject", "fix")),
+        ),
+        Check(
+            "gate_reviewed",
+            "structure",
+            "Where spot_check.required is set, every row of the gate's sample has a verdict.",
+            "Rows that nobody has looked at yet: run `synth-assets review`.",
+            holds,
+            Column("reviewed_or_not_required", _reviewed),
+        ),
+    ),
+    inputs=("filtered", "stage_accounts"),
+)

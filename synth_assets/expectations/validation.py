@@ -1,0 +1,117 @@
+"""Validates one stage's slice by its suite: derives what the expectations look at, has them evaluated, and reports ids and numbers.
+
+Derived columns and numbers are computed check by check, so that one that fails leaves the others standing. Invariant: there is one result per
+check of the catalogue, in its order, whatever happens.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import isfinite
+from typing import TYPE_CHECKING, Any
+
+from synth_assets.config import Domain
+from synth_assets.expectations.catalogue import CATALOGUE
+from synth_assets.expectations.check import Check, Column, Kind, StageSlice
+from synth_assets.expectations.engine import Verdict, evaluate, expectation_types
+from synth_assets.quality.findings import one_line
+
+if TYPE_CHECKING:
+    import pandas
+
+__all__ = ["CheckResult", "failed", "validate"]
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """What one check found."""
+
+    name: str
+    passed: bool
+    kind: Kind
+    expected: str
+    """The expectation in words, with its bounds."""
+    seen: str
+    """What was found instead or as well, in numbers."""
+    unexpected_count: int = 0
+    """Rows that are not as expected; 0 where the check is about the slice as a whole."""
+    row_ids: tuple[str, ...] = ()
+    """Ids of such rows, 20 at most."""
+    error: str = ""
+    """Why the check could not be made; then it did not pass."""
+
+
+def validate(stage: str, frame: "pandas.DataFrame", domain: Domain, facts: Mapping[str, "pandas.DataFrame"]) -> list[CheckResult]:
+    """Results of all checks of `stage`, in the order of the catalogue.
+
+    Args:
+        stage: A stage of the catalogue.
+        frame: The stage's rows of this domain, with one column per column of its table.
+        domain: The domain file's settings.
+        facts: Rows of the tables in `CATALOGUE[stage].inputs`, by table name. A check that misses its table fails and says so.
+    """
+    checks = CATALOGUE[stage].checks
+    try:
+        verdicts = _verdicts(checks, StageSlice(stage, domain, frame.reset_index(drop=True), facts))
+    except Exception as error:  # noqa: BLE001 - whatever the library raises, the checks did not pass
+        return failed(stage, error)
+    return [_result(check, verdicts[check.name]) for check in checks]
+
+
+def failed(stage: str, error: Exception) -> list[CheckResult]:
+    """Every check of `stage` as failed by `error`."""
+    return [_result(check, _failure(check, error)) for check in CATALOGUE[stage].checks]
+
+
+def _failure(check: Check, error: Exception) -> Verdict:
+    return Verdict(False, check.description, "not evaluated", error=one_line(f"{type(error).__name__}: {error}", 200))
+
+
+def _verdicts(checks: tuple[Check, ...], rows: StageSlice) -> dict[str, Verdict]:
+    import pandas as pd
+
+    library = expectation_types()
+    verdicts: dict[str, Verdict] = {}
+    columns: dict[str, pd.Series[Any]] = {}
+    numbers: dict[str, float | None] = {}
+    about_rows: dict[str, Any] = {}
+    about_slice: dict[str, Any] = {}
+    for check in checks:
+        try:
+            expectation = check.expectation(library, rows.domain)
+            if check.derived is None:
+                about_rows[check.name] = expectation
+            elif isinstance(check.derived, Column):
+                columns[check.derived.name] = _column(check.derived.values(rows), rows.frame)
+                about_rows[check.name] = expectation
+            else:
+                numbers[check.name] = _number(check.derived.value(rows))
+                about_slice[check.name] = expectation
+        except Exception as error:  # noqa: BLE001 - a slice that breaks one check must not break the others
+            verdicts[check.name] = _failure(check, error)
+    verdicts |= evaluate(rows.frame.assign(**columns), about_rows)
+    names = {check.name: check.derived.name for check in checks if check.derived}
+    measured = pd.DataFrame({names[check]: [number] for check, number in numbers.items()}, dtype="float64")
+    for name, verdict in evaluate(measured, about_slice).items():
+        number = numbers[name]
+        seen = "nothing to measure" if number is None else f"{number:.4g}"
+        verdicts[name] = verdict if verdict.error else replace(verdict, seen=seen, unexpected_count=0, row_ids=())
+    return verdicts
+
+
+def _column(values: Sequence[bool | int | float], frame: "pandas.DataFrame") -> "pandas.Series[Any]":
+    import pandas as pd
+
+    column = pd.Series(list(values), index=frame.index, dtype=None if values else "object")
+    if column.isna().any():  # which the library would pass over
+        raise ValueError(f"could not be computed for {int(column.isna().sum())} rows")
+    return column
+
+
+def _number(value: float | None) -> float | None:
+    if value is not None and not isfinite(value):
+        raise ValueError(f"{value} is no number")
+    return value
+
+
+def _result(check: Check, verdict: Verdict) -> CheckResult:
+    return CheckResult(check.name, verdict.passed, check.kind, verdict.expected, verdict.seen, verdict.unexpected_count, verdict.row_ids, verdict.error)

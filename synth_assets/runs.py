@@ -1,0 +1,154 @@
+"""`synth-assets run`: domains through the same Dagster instance as the UI, in this process, with progress and a summary.
+
+Every domain is one Dagster run; then one run makes the release and one the dbt models and the report. A broken domain file is that
+domain's failure and not the others'. Invariant: the exit status is 0 only when every run succeeded and every blocking check passed.
+"""
+
+import logging
+import os
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from synth_assets.domain_files import domains_folder, load_domains
+from synth_assets.errors import ConfigError, SynthError, TeacherStopped
+from synth_assets.home import Home
+from synth_assets.progress import watched
+from synth_assets.terminal import Display, summary
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+__all__ = ["RunReport", "run_domains"]
+
+FAILED, FAULT, STOPPED = 1, 2, 130
+
+
+@dataclass
+class RunReport:
+    """What a whole `synth-assets run` did."""
+
+    seconds: float = 0.0
+    domains: list[str] = field(default_factory=list)
+    failures: dict[str, str] = field(default_factory=dict)
+    """Domain, or the name of the step after them, to why it failed."""
+    checks: list[tuple[str, str, str, bool, bool]] = field(default_factory=list)
+    """(domain, asset, check, passed, blocking) of every check that ran."""
+    stopped: bool = False
+    """Whether the teacher cannot go on, for any domain."""
+    calls_made: int = 0
+    """Teacher calls that were paid or computed in this run; what the ledger had does not count."""
+    release: str = ""
+    """Folder of the release; empty when none was made."""
+    report: str = ""
+    """Path of the quality report; empty when none was made."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing failed and no blocking check did."""
+        return not self.failures and all(passed or not blocking for _, _, _, passed, blocking in self.checks)
+
+
+def run_domains(wanted: Sequence[str], to: str | None) -> int:
+    """Run `wanted` domains (all for none) up to stage `to`, print what happens, and return the exit status."""
+    started = time.monotonic()
+    home = Home.from_env()
+    os.environ["SYNTH_HOME"] = str(home.root)
+    folder = domains_folder()
+    loaded, broken = load_domains(folder)
+    unknown = [name for name in wanted if name not in loaded and name not in broken]
+    if unknown:
+        raise SynthError(f"no domain {unknown[0]!r} in {folder}; there are: {', '.join(sorted({*loaded, *broken})) or 'none'}.")
+    if any(name in broken for name in wanted) or not loaded:
+        raise ConfigError([problem for name, error in broken.items() if not wanted or name in wanted for problem in error.problems])
+    chosen = list(dict.fromkeys(wanted)) or sorted(loaded)
+    report = RunReport(domains=chosen)
+    report.failures |= {name: str(error) for name, error in broken.items() if not wanted}
+    display = Display()
+    display.say(announcement(home))
+    home.prepare()
+    try:
+        with _quiet_logs(), display, watched(display):
+            _materialize(chosen, to, report, display)
+    except KeyboardInterrupt:
+        display.say("Stopped. What the teacher answered is in the ledger: the same command goes on from there.")
+        return STOPPED
+    report.seconds = time.monotonic() - started
+    report.calls_made = display.calls_made
+    summary(report, home, display)
+    return 0 if report.ok else FAILED
+
+
+def announcement(home: Home) -> str:
+    """Which teacher will answer, and why, in one sentence; raises where none can."""
+    from synth_assets.teacher.choice import choose
+
+    return choose(home.root, os.environ).announcement
+
+
+def _materialize(chosen: Sequence[str], to: str | None, report: RunReport, display: Display) -> None:
+    import dagster as dg
+
+    from synth_assets.definitions import defs
+    from synth_assets.defs.jobs import STAGE_NAMES
+
+    with dg.DagsterInstance.get() as instance:
+        for domain in chosen:
+            selection = None
+            if to is not None:
+                upstream = dg.AssetSelection.assets(to).upstream() & dg.AssetSelection.assets("benchmarks", *STAGE_NAMES)
+                selection = sorted(upstream.resolve(defs.resolve_asset_graph()), key=str)
+            _execute(instance, defs.get_job_def("domain"), domain, report, partition_key=domain, asset_selection=selection)
+            if report.stopped:
+                # What stops the teacher for one domain stops it for all: the key, the budget, the endpoint.
+                break
+        if to is None and set(chosen) - set(report.failures):
+            metadata = _execute(instance, defs.get_job_def("release_all"), "release", report)
+            report.release = str(metadata.get("release", {}).get("path", ""))
+            metadata = _execute(instance, defs.get_job_def("quality"), "quality", report)
+            report.report = str(metadata.get("quality_report", {}).get("path", ""))
+
+
+def _execute(instance: "dg.DagsterInstance", job: "dg.JobDefinition", name: str, report: RunReport, **arguments: Any) -> dict[str, dict[str, Any]]:
+    """Execute one job; its checks and its failure go into `report`. Returns metadata by asset."""
+    import dagster as dg
+
+    try:
+        result = job.execute_in_process(instance=instance, raise_on_error=False, run_config=_CONFIG, **arguments)
+    except dg.DagsterExecutionInterruptedError as stop:
+        raise KeyboardInterrupt from stop
+    for evaluation in result.get_asset_check_evaluations():
+        blocking = evaluation.severity is dg.AssetCheckSeverity.ERROR
+        report.checks.append((name, evaluation.asset_key.to_user_string(), evaluation.check_name, evaluation.passed, blocking))
+    for event in result.get_step_failure_events():
+        error = event.step_failure_data.error
+        cause = (error.cause or error) if error is not None else None
+        if cause is None or cause.cls_name == "DagsterAssetCheckFailedError":
+            continue
+        report.stopped = report.stopped or cause.cls_name in _STOPPING
+        report.failures.setdefault(name, f"{event.step_key}: {cause.message.strip().removeprefix('synth_assets.errors.')}")
+    if not result.success:
+        report.failures.setdefault(name, "a blocking check failed, or an input was not there")
+    return {
+        event.asset_key.to_user_string(): {key: value.value for key, value in event.materialization.metadata.items()}
+        for event in result.get_asset_materialization_events()
+        if event.asset_key is not None
+    }
+
+
+_CONFIG = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+_STOPPING = {kind.__name__ for kind in (TeacherStopped, *TeacherStopped.__subclasses__())}
+
+
+@contextmanager
+def _quiet_logs() -> Iterator[None]:
+    """Dagster's own console lines off while the display draws."""
+    logger = logging.getLogger("dagster")
+    before = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)

@@ -1,0 +1,18 @@
+"""Every test has a state folder of its own and no key, whatever the machine has."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture(autouse=True)
+def isolated(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    for name in [n for n in os.environ if n.startswith(("SYNTH_", "ANTHROPIC_", "DAGSTER_", "DBT_"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("SYNTH_HOME", str(tmp_path_factory.mktemp("home")))
+    monkeypatch.setenv("DAGSTER_DISABLE_TELEMETRY", "1")
+    monkeypatch.setenv("DO_NOT_TRACK", "1")
+    monkeypatch.setenv("GX_ANALYTICS_ENABLED", "false")
