@@ -10,7 +10,7 @@ from synth_assets.schemas import STAGES
 
 defs = dg.Definitions(
     assets=dg.load_assets_from_modules([generation, selection, release, reward_model, dbt, quality_report]),
-    asset_checks=[stage_checks(table.name, DOMAINS) for table in STAGES],
+    asset_checks=[*(stage_checks(table.name, DOMAINS) for table in STAGES), release.release_checks],
     jobs=jobs.JOBS,
     resources={
         "warehouse": WarehouseResource(),

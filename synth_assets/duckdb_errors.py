@@ -1,7 +1,7 @@
 """What DuckDB's errors about the file itself mean, and what to do about them.
 
 DuckDB has one exception class for a full disk, a foreign lock and a damaged block, so the message decides; those quoted here are of 1.5.5.
-An error that is the statement's own fault (syntax, binding, constraints) is none of this module's business and passes as it is.
+An error that is the statement's own (syntax, binding, constraints, another file that it reads) passes as it is.
 """
 
 import re
@@ -15,7 +15,6 @@ from synth_assets.errors import WarehouseError, WarehouseVersion
 
 __all__ = ["explained", "lock_holder"]
 
-_ABOUT_FILE = (duckdb.IOException, duckdb.FatalException, duckdb.InternalException, duckdb.SerializationException, duckdb.ConnectionException)
 _LOCKED = re.compile(r"Could not set lock on file.*?(?:Conflicting lock is held in (.*?PID \d+\)?)|$)", re.DOTALL)
 _FULL = re.compile(r"No space left on device|Disk quota exceeded|File too large")
 _NEWER = re.compile(r"database file with version number (\d+), but we can only read versions between \d+ and (\d+)")
@@ -56,7 +55,7 @@ def _in_words(path: Path, error: duckdb.Error) -> WarehouseError | None:
         )
     if _OTHER_CONFIGURATION in text:
         return WarehouseError(f"{path} is already open in this process by a connection of its own. Close that one; read through Warehouse instead.")
-    if isinstance(error, _ABOUT_FILE):
+    if isinstance(error, duckdb.IOException) and str(path) in text:
         return WarehouseError(f"{path} cannot be used: {_first_line(error)}. Check that it is a file on a local disk that this user may read and write.")
     return None
 

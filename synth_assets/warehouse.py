@@ -139,6 +139,38 @@ class Warehouse:
             note(con, stage, domain, run_id, version, metrics)
         return version
 
+    def commit_whole(self, stage: str, outcomes: Mapping[str, Outcome], *, run_id: str, metrics: Mapping[str, float] = NOTHING) -> str:
+        """Write all that an unpartitioned stage did, in one transaction; returns the data version of the kept rows.
+
+        Replaces the stage's whole table and its slices of every table kept by stage, also those of domains that are not in `outcomes`, and notes
+        an unchecked materialization (domain "").
+
+        Args:
+            stage: A table that is replaced as a whole and has a `domain`: release.
+            outcomes: What became of every candidate, by domain.
+            run_id: Dagster's run.
+            metrics: Finite numbers by name, for regression gates.
+
+        Raises:
+            StageFailed: the account of a domain does not balance.
+            WarehouseError: a row does not fit its table: table, row and column are named, and nothing is written.
+        """
+        kept: list[Row] = []
+        by_stage: dict[str, list[Row]] = {t.name: [] for t in schemas.TABLES if t.slice is Slice.DOMAIN_STAGE}
+        for domain, outcome in outcomes.items():
+            outcome.check_balance(stage, domain)
+            kept += outcome.kept
+            for name, rows in _kept_by_stage(outcome, stage, NOTHING).items():
+                by_stage[name] += [{"domain": domain, "stage": stage} | row for row in rows]
+        whole = Columns.of(_table(stage, Slice.WHOLE), kept)
+        slices = [whole, *(Columns.of(_table(name), rows, {"stage": stage}) for name, rows in by_stage.items())]
+        version = version_of(whole.rows())
+        with self.transaction() as con:
+            for columns in slices:
+                columns.replace(con)
+            note(con, stage, "", run_id, version, metrics)
+        return version
+
     def replace_table(self, table: str, rows: Sequence[Row], *, run_id: str, metrics: Mapping[str, float] = NOTHING) -> str:
         """Replace a whole table and note an unchecked materialization of it (domain ""); returns the rows' data version."""
         columns = Columns.of(_table(table, Slice.WHOLE), rows)

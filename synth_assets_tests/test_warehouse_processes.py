@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from filelock import FileLock, Timeout
 
 from synth_assets.errors import WarehouseBusy
 from synth_assets.warehouse import Warehouse
@@ -15,6 +16,8 @@ from synth_assets_tests.warehouse_worker import GENERATIONS, ROWS
 
 WORKER = (sys.executable, "-m", "synth_assets_tests.warehouse_worker")
 ROOT = Path(__file__).parents[1]
+
+pytest_plugins = ("synth_assets_tests.warehouse_fixtures",)
 
 
 class Worker:
@@ -52,19 +55,6 @@ def workers() -> Iterator[Workers]:
         worker.end()
 
 
-@pytest.fixture
-def warehouse(tmp_path: Path) -> Warehouse:
-    return Warehouse(tmp_path / "warehouse.duckdb")
-
-
-@pytest.fixture
-def checked(warehouse: Warehouse) -> Warehouse:
-    """Three seeds of math, written and checked by run r1."""
-    warehouse.commit_stage("seeds", "math", outcome_of(stage_rows("seeds", "math", 3)), run_id="r1")
-    warehouse.mark_checked("seeds", "math", "r1", True)
-    return warehouse
-
-
 def test_eight_writers_and_two_readers_at_once(warehouse: Warehouse, workers: Workers) -> None:
     domains = [f"d{n}" for n in range(8)]
     writers = [workers.start("write", warehouse.path, domain) for domain in domains]
@@ -85,7 +75,7 @@ def test_eight_writers_and_two_readers_at_once(warehouse: Warehouse, workers: Wo
         assert warehouse.read_passed("seeds", domain) == stage_rows("seeds", domain, ROWS, topic=str(last))
         assert [r["rule"] for r in warehouse.rows("rejections", domain)] == [str(last)]
     history = [(r["domain"], r["run_id"], r["passed"]) for r in warehouse.rows("stage_history")]
-    assert history == [(d, f"run {n}", n % 2 == 1) for d in domains for n in range(GENERATIONS)]
+    assert history == [(d, f"run {n}", True if n == last else None) for d in domains for n in range(GENERATIONS)]
     assert [r["key"] for r in warehouse.rows("teacher_calls")] == [f"{d} {n}" for d in domains for n in range(GENERATIONS)]
 
 
@@ -125,6 +115,21 @@ def test_a_lock_that_is_held_too_long_is_named(checked: Warehouse, workers: Work
     worker.hear("inside")
     with pytest.raises(WarehouseBusy, match=r"warehouse\.duckdb\.lock was held by another synth_assets process for 0.1 s"):
         Warehouse(checked.path, lock_timeout=0.1).rows("seeds")
+
+
+def test_who_holds_the_lock_may_ask_again_past_those_who_wait(checked: Warehouse, workers: Workers) -> None:
+    worker = workers.start("write", checked.path, "code")
+    worker.hear("ready")
+    queue = FileLock(checked.path.with_name("warehouse.duckdb.queue"))
+    with checked.exclusive():
+        worker.tell()
+        with pytest.raises(Timeout):  # as soon as the worker stands in the queue
+            while True:
+                with queue.acquire(timeout=0):
+                    pass
+        assert {row["domain"] for row in checked.rows("seeds")} == {"math"}
+    worker.hear("done")
+    assert len(checked.read_passed("seeds", "code")) == ROWS
 
 
 @pytest.mark.skipif(shutil.which("unshare") is None, reason="no unshare to mount a small file system with")

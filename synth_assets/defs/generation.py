@@ -68,11 +68,7 @@ def evolved_instructions(
     return store(context, database, "evolved_instructions", outcome, calls=teacher.calls(outcome))
 
 
-@dg.asset(
-    **stage_settings(
-        "teacher_responses", group=GROUP, version=code_version(distillation, reasoning), deps=["evolved_instructions"], kinds=["anthropic"]
-    )
-)
+@dg.asset(**stage_settings("teacher_responses", group=GROUP, version=code_version(distillation, reasoning), deps=["evolved_instructions"], kinds=["anthropic"]))
 def teacher_responses(
     context: dg.AssetExecutionContext, warehouse: WarehouseResource, domains: DomainsResource, teacher: TeacherResource
 ) -> dg.MaterializeResult[Any]:

@@ -79,7 +79,7 @@ def store(
     """Write a stage's outcome in one transaction and tell Dagster about it."""
     domain = context.partition_key
     numbers = account_metrics(outcome) | cost_metrics(calls) | dict(metrics or {})
-    version = warehouse.commit_stage(stage, domain, outcome, run_id=context.run_id, metrics=numbers, calls=calls, extra=extra or {})
+    version = warehouse.commit_stage(stage, domain, outcome, run_id=context.run.run_id, metrics=numbers, calls=calls, extra=extra or {})
     watcher = progress.current()
     if watcher is not None:
         watcher.ends(domain, stage, outcome)

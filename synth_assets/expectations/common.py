@@ -3,12 +3,16 @@
 Invariant: they need no input but the stage's rows and its row of `stage_accounts`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
-from synth_assets.expectations.check import Check, StageSlice, at_least, at_most, each_of, holds, Column, Figure, texts
+from synth_assets.expectations.check import Check, Column, Figure, StageSlice, at_least, at_most, each_of, holds, texts
 from synth_assets.schemas import BY_NAME
 
-__all__ = ["candidates_pass", "licences_present", "pairs_differ", "rows_present", "shared"]
+if TYPE_CHECKING:
+    from synth_assets.quality.near_duplicates import Pairs
+
+__all__ = ["candidates_pass", "contamination_hits", "decontaminated", "licences_present", "nearest", "pairs_differ", "rows_present", "shared"]
 
 MAY_BE_BLANK = frozenset({"input", "system", "thinking"})
 """Columns that are empty, not null, where there is nothing to say."""
@@ -23,8 +27,9 @@ def shared(stage: str, *, apart: Sequence[str] = ()) -> tuple[Check, ...]:
 
     def gaps(rows: StageSlice) -> list[int]:
         frame = rows.frame
-        missing = frame[required].isna()
-        for column in filled:
+        # A column that is missing altogether is the business of columns_match_schema.
+        missing = frame[[name for name in required if name in frame.columns]].isna()
+        for column in missing.columns.intersection(filled):
             missing[column] = [not text.strip() for text in texts(frame, column)]
         return [int(count) for count in missing.sum(axis=1)]
 
@@ -102,6 +107,47 @@ def pairs_differ(rows: StageSlice) -> list[bool]:
     frame = rows.frame
     kinds, better, worse = (texts(frame, column) for column in ("kind", "response", "rejected"))
     return [bool(w.strip()) and w.split() != b.split() if kind == "preference" else not w for kind, b, w in zip(kinds, better, worse, strict=True)]
+
+
+def nearest(pairs: "Pairs", count: int, first: int = 0) -> list[float]:
+    """The highest similarity that each of `count` rows has in a pair, 0 for a row in none; rows before `first` and pairs among them do not count."""
+    best = [0.0] * count
+    for left, right, similarity in zip(pairs.left.tolist(), pairs.right.tolist(), pairs.similarity.tolist(), strict=True):
+        if right >= first:
+            best[left] = max(best[left], similarity)
+            best[right] = max(best[right], similarity)
+    return best[first:]
+
+
+def contamination_hits(rows: StageSlice, read: Sequence[tuple[int, str, str]], real_texts: Sequence[str]) -> list[int]:
+    """Per row, how often the domain's benchmarks are found in it, by an index made anew from the benchmarks in the warehouse.
+
+    Args:
+        rows: With `benchmarks` among its facts.
+        read: (place of the row, prompt, response); a pair has two.
+        real_texts: Rows written by people, whose common n-grams do not count.
+    """
+    from synth_assets.quality.decontamination import Index, Item
+
+    stored = rows.fact("benchmarks")
+    of_domain = [row for row in stored.to_dict("records") if row["benchmark"].startswith(f"{rows.domain.name}/")]
+    items = [Item(row["benchmark"], row["item_id"], row["part"], row["text"]) for row in of_domain]
+    hits = [0] * len(rows.frame)
+    for hit in Index.build(items, real_texts, rows.domain.gates.decontamination).scan([(str(place), prompt, answer) for place, prompt, answer in read]).hits:
+        hits[int(hit.row_id)] += 1
+    return hits
+
+
+def decontaminated(hits: Callable[[StageSlice], list[int]]) -> Check:
+    """The check that no benchmark item is found in a row; `hits` counts them."""
+    return Check(
+        "no_contamination",
+        "structure",
+        "No row holds an item of the domain's benchmarks, by a new scan of the stored rows.",
+        "A test item, whole or in part, that a student would learn.",
+        at_most(0),
+        Column("contamination_hits", hits),
+    )
 
 
 def candidates_pass(least: float) -> Check:

@@ -1,7 +1,7 @@
 """Checks of evolved instructions: whole trees, known operations, and enough evolutions that stand."""
 
 from synth_assets.config import Domain
-from synth_assets.expectations.check import Check, StageSlice, Suite, at_least, holds, Column, Figure, texts
+from synth_assets.expectations.check import Check, Column, Figure, StageSlice, Suite, at_least, holds, texts
 from synth_assets.expectations.common import rows_present, shared
 
 __all__ = ["SUITE"]
@@ -34,9 +34,7 @@ def _root_found(rows: StageSlice) -> list[bool]:
 def _operation_fits(rows: StageSlice) -> list[bool]:
     from synth_assets.methods.evol_instruct import OPERATIONS
 
-    return [
-        operation in OPERATIONS if number else operation == "none" for operation, number in zip(texts(rows.frame, "operation"), _rounds(rows), strict=True)
-    ]
+    return [operation in OPERATIONS if number else operation == "none" for operation, number in zip(texts(rows.frame, "operation"), _rounds(rows), strict=True)]
 
 
 def _free_of_scaffold(rows: StageSlice) -> list[bool]:

@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Mapping
 
 from synth_assets.config import Domain, SelfInstruct
-from synth_assets.expectations.check import Check, StageSlice, Suite, at_least, at_most, each_of, Column, Figure, texts
-from synth_assets.expectations.common import candidates_pass, shared
+from synth_assets.expectations.check import Check, Column, Figure, StageSlice, Suite, at_least, at_most, each_of, texts
+from synth_assets.expectations.common import candidates_pass, nearest, shared
 from synth_assets.quality.instruction_filters import instruction_findings
 from synth_assets.quality.words import words
 
@@ -54,19 +54,13 @@ def _rouge_l_limit(domain: Domain) -> float:
 
 
 def _nearest_rouge_l(rows: StageSlice) -> list[float]:
-    """Per row, the highest ROUGE-L F above the limit against the seeds and the rows before it; 0 where none is above."""
-    from synth_assets.quality.near_duplicates import RougePool
+    """Per row, its highest ROUGE-L F above the limit with a seed or another row; 0 where none is above."""
+    from synth_assets.quality.near_duplicates import rouge_l_pairs
 
-    pool, limit = RougePool(), _rouge_l_limit(rows.domain)
-    for seed in texts(rows.fact("seeds"), "instruction"):
-        pool.add(words(seed))
-    nearest: list[float] = []
-    for text in texts(rows.frame, "instruction"):
-        tokens = words(text)
-        near = pool.exceeds(tokens, limit)
-        nearest.append(near[1] if near else 0.0)
-        pool.add(tokens)
-    return nearest
+    seeds = texts(rows.fact("seeds"), "instruction")
+    instructions = [*seeds, *texts(rows.frame, "instruction")]
+    # Two seeds may be as like as their author wants.
+    return nearest(rouge_l_pairs([words(text) for text in instructions], _rouge_l_limit(rows.domain)), len(instructions), first=len(seeds))
 
 
 def _topic_entropy(rows: StageSlice) -> float | None:

@@ -3,7 +3,7 @@
 from collections import Counter
 from typing import Any
 
-from synth_assets.expectations.check import Check, StageSlice, Suite, at_most, each_of, holds, items, Column, Figure, texts
+from synth_assets.expectations.check import Check, Column, Figure, StageSlice, Suite, at_most, each_of, holds, items, texts
 from synth_assets.expectations.common import licences_present, rows_present, shared
 
 __all__ = ["SUITE"]
@@ -32,15 +32,9 @@ def _source_found(rows: StageSlice) -> list[bool]:
 
 
 def _not_rejected(rows: StageSlice) -> list[bool]:
-    """Whether a synthetic row is neither a candidate that filtered rejected nor made of one."""
     rejections = rows.fact("rejections")
     rejected = set(texts(rejections[rejections["stage"] == "filtered"], "row_id"))
-    filtered = rows.fact("filtered")
-    made_of = dict(zip(texts(filtered, "id"), texts(filtered, "source_id"), strict=True))
-    return [
-        origin != "synthetic" or rejected.isdisjoint((source, made_of.get(source, "")))
-        for origin, source in zip(texts(rows.frame, "origin"), texts(rows.frame, "source_id"), strict=True)
-    ]
+    return [origin != "synthetic" or source not in rejected for origin, source in zip(texts(rows.frame, "origin"), texts(rows.frame, "source_id"), strict=True)]
 
 
 def _well_formed(rows: StageSlice) -> list[bool]:

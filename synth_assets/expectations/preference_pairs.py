@@ -1,6 +1,6 @@
 """Checks of preference pairs: two different answers to one known prompt, every revision accounted for, and a margin that is not length alone."""
 
-from synth_assets.expectations.check import Check, StageSlice, Suite, at_most, holds, items, Column, Figure, texts
+from synth_assets.expectations.check import Check, Column, Figure, StageSlice, Suite, at_most, holds, items, texts
 from synth_assets.expectations.common import shared
 
 __all__ = ["SUITE"]

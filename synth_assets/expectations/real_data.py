@@ -1,11 +1,20 @@
-"""Checks of the rows written by people: licensed, distinct, and whole pairs."""
+"""Checks of the rows written by people: licensed, distinct, whole pairs, and free of the benchmarks."""
 
-from synth_assets.expectations.check import Check, Suite, each_of, holds, Column
-from synth_assets.expectations.common import licences_present, pairs_differ, rows_present, shared
+from synth_assets.conversations import prompt_of
+from synth_assets.expectations.check import Check, Column, StageSlice, Suite, each_of, holds, texts
+from synth_assets.expectations.common import contamination_hits, decontaminated, licences_present, pairs_differ, rows_present, shared
 
 __all__ = ["SUITE"]
 
 STAGE = "real_data"
+
+
+def _contamination_hits(rows: StageSlice) -> list[int]:
+    columns = (texts(rows.frame, name) for name in ("instruction", "input", "response"))
+    read = [(place, prompt_of({"instruction": asked, "input": given}), told) for place, (asked, given, told) in enumerate(zip(*columns, strict=True))]
+    # A row cannot be the reason why itself is boilerplate.
+    return contamination_hits(rows, read, ())
+
 
 SUITE = Suite(
     STAGE,
@@ -35,6 +44,7 @@ SUITE = Suite(
             holds,
             Column("pair_differs", pairs_differ),
         ),
+        decontaminated(_contamination_hits),
     ),
-    inputs=("stage_accounts",),
+    inputs=("benchmarks", "stage_accounts"),
 )

@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from synth_assets.expectations.check import Check, StageSlice, Suite, at_least, holds, Column, Figure, texts
+from synth_assets.expectations.check import Check, Column, Figure, StageSlice, Suite, at_least, holds, texts
 from synth_assets.expectations.common import licences_present, rows_present, shared
 from synth_assets.quality.words import count_words
 

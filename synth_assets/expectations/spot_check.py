@@ -1,6 +1,6 @@
 """Checks of the spot check: a whole sample of rows that exist, and where the domain asks for it, a verdict on each."""
 
-from synth_assets.expectations.check import Check, StageSlice, Suite, at_most, each_of, holds, Column, Figure, texts
+from synth_assets.expectations.check import Check, Column, Figure, StageSlice, Suite, at_most, each_of, holds, texts
 from synth_assets.expectations.common import shared
 
 __all__ = ["SUITE"]

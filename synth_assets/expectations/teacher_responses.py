@@ -3,7 +3,7 @@
 What the rule gates of `filtered` reject row by row is here a matter of shares: one bad answer stops no domain.
 """
 
-from synth_assets.expectations.check import Check, StageSlice, Suite, each_of, holds, holds_mostly, Column, texts
+from synth_assets.expectations.check import Check, Column, StageSlice, Suite, each_of, holds, holds_mostly, texts
 from synth_assets.expectations.common import candidates_pass, rows_present, shared
 
 __all__ = ["SUITE"]

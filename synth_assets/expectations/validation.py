@@ -88,13 +88,13 @@ def _verdicts(checks: tuple[Check, ...], rows: StageSlice) -> dict[str, Verdict]
                 about_slice[check.name] = expectation
         except Exception as error:  # noqa: BLE001 - a slice that breaks one check must not break the others
             verdicts[check.name] = _failure(check, error)
-    verdicts |= evaluate(rows.frame.assign(**columns), about_rows)
     names = {check.name: check.derived.name for check in checks if check.derived}
     measured = pd.DataFrame({names[check]: [number] for check, number in numbers.items()}, dtype="float64")
-    for name, verdict in evaluate(measured, about_slice).items():
-        number = numbers[name]
-        seen = "nothing to measure" if number is None else f"{number:.4g}"
-        verdicts[name] = verdict if verdict.error else replace(verdict, seen=seen, unexpected_count=0, row_ids=())
+    verdicts |= evaluate((rows.frame.assign(**columns), about_rows), (measured, about_slice))
+    for name, number in numbers.items():
+        if not verdicts[name].error:
+            seen = "nothing to measure" if number is None else f"{number:.4g}"
+            verdicts[name] = replace(verdicts[name], seen=seen, unexpected_count=0, row_ids=())
     return verdicts
 
 

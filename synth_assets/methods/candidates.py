@@ -1,11 +1,15 @@
 """What all methods share about a candidate: how a reply becomes a row or a rejection, and how a prompt is put together."""
 
 import re
+from collections.abc import Sequence
 
 from synth_assets.accounts import Outcome, Row
+from synth_assets.identity import canonical, row_id
+from synth_assets.quality.findings import EVIDENCE, one_line
 from synth_assets.teacher.messages import Reply
 
-_LABEL = re.compile(r"^(?:new |rewritten )?(?:task|instruction|question|answer|prompt|任务|指令|问题|回答)\s*[:：]\s*", re.IGNORECASE)
+_NAME = r"(?:(?:new |rewritten )?(?:task|instruction|question|answer|prompt)|(?:新的?|改[写编]后的?)?(?:任务|指令|问题|回答))"
+_LABEL = re.compile(rf"(?:\*\*{_NAME}\s*[:：]\*\*|\*\*{_NAME}\*\*\s*[:：]|{_NAME}\s*[:：])\s*", re.IGNORECASE)
 _CLOSING = {'"': '"', "“": "”", "'": "'", "「": "」"}
 
 
@@ -15,20 +19,31 @@ def prompt_of(row: Row) -> str:
 
 
 def unusable(reply: Reply, base: Row, outcome: Outcome) -> bool:
-    """Reject `reply` under its own rule where it has one; its row takes the key of the call and keeps whatever text came."""
-    if not reply.rule:
-        return False
-    outcome.reject({**base, "id": reply.key, "text": reply.text}, reply.rule, evidence=reply.evidence or reply.text[-120:])
-    outcome.use(reply.key, [reply.key])
-    return True
+    """Reject `reply` under its own rule where it has one; the row keeps whatever text came."""
+    if reply.rule:
+        reject_reply(reply, base, reply.rule, outcome, [reply.key])
+    return bool(reply.rule)
+
+
+def reject_reply(reply: Reply, base: Row, rule: str, outcome: Outcome, keys: Sequence[str]) -> None:
+    """Reject a reply that made no candidate; `base` is the candidate's position and `keys` are all calls behind it.
+
+    The row's id is made of both position and call, because two positions that ask the same thing share one call.
+    """
+    identity = row_id(base["domain"], "replies", canonical(base), reply.key)
+    outcome.reject({**base, "id": identity, "text": reply.text}, rule, evidence=reply.evidence or one_line(reply.text[-EVIDENCE:]))
+    outcome.use(identity, keys)
 
 
 def bare(text: str) -> str:
     """`text` without the label or the quotation marks that models like to put around a task."""
-    text = _LABEL.sub("", text.strip()).strip()
-    closing = _CLOSING.get(text[:1])
-    if closing and len(text) > 2 and text.endswith(closing) and closing not in text[1:-1]:
-        text = text[1:-1].strip()
+    text = text.strip()
+    for _ in range(2):  # a label before the quotation marks, or within them
+        label = _LABEL.match(text)
+        text = text[label.end() :] if label else text
+        closing = _CLOSING.get(text[:1])
+        if closing and len(text) > 2 and text.endswith(closing) and closing not in text[1:-1]:
+            text = text[1:-1].strip()
     return text
 
 

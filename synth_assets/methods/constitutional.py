@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from synth_assets.accounts import Outcome, Row
 from synth_assets.config import Domain
 from synth_assets.identity import row_id, seeded
-from synth_assets.methods.candidates import bare, folded
+from synth_assets.methods.candidates import bare, folded, reject_reply
 from synth_assets.prompts import load, principles
 from synth_assets.teacher.messages import Plan, Profile, Reply, Request
 
@@ -19,8 +19,8 @@ TEMPLATES = ("critique", "revision", "principles")
 CRITIQUE_TOKENS = 300
 SMALL_CRITIQUE_TOKENS = 60
 
-Similarity = Callable[[Sequence[tuple[str, str]]], list[float]]
-"""Pairs of texts to the cosines of their embeddings."""
+Similarity = Callable[[Sequence[tuple[str, str]]], Sequence[float | None]]
+"""Pairs of texts to the cosines of their embeddings; None where no model knows the language."""
 
 
 def plan(domain: Domain, responses: Sequence[Row], profile: Profile, similarity: Similarity | None, outcome: Outcome) -> Plan:
@@ -109,17 +109,15 @@ def _take(pair: Row, reply: Reply, column: str, outcome: Outcome) -> bool:
     A critique that ran out of tokens still tells what is wrong; a revision that did is no answer.
     """
     pair["call_keys"] = [*pair["call_keys"], reply.key]
-    cut_critique = column == "critique" and reply.stop_reason == "max_tokens" and reply.text.strip()
-    if reply.rule and not cut_critique:
-        outcome.reject(
-            {**pair, "id": reply.key, "text": reply.text}, f"{'critique' if column == 'critique' else 'revision'}_{reply.rule}", evidence=reply.evidence
-        )
-        outcome.use(reply.key, pair["call_keys"])
+    text = reply.text.strip() if column == "critique" else bare(reply.text)
+    rule = reply.rule or ("" if text else "empty")
+    cut_critique = column == "critique" and rule == "max_tokens" and text
+    if rule and not cut_critique:
+        reject_reply(reply, pair, f"{'critique' if column == 'critique' else 'revision'}_{rule}", outcome, pair["call_keys"])
         return False
     if column == "critique":
-        pair["critique"] = [*pair["critique"], reply.text.strip()]
+        pair["critique"] = [*pair["critique"], text]
     else:
-        revised = bare(reply.text)
-        pair["revisions"] += folded(revised) != folded(pair["chosen"])
-        pair["chosen"] = revised
+        pair["revisions"] += folded(text) != folded(pair["chosen"])
+        pair["chosen"] = text
     return True

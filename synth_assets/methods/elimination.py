@@ -6,7 +6,7 @@ and 3 look at the answer to the evolved instruction, rule 4 at its text.
 
 import re
 
-from synth_assets.methods.candidates import folded
+from synth_assets.methods.candidates import bare, folded
 from synth_assets.prompts import load
 from synth_assets.quality.stop_words import stop_words
 from synth_assets.quality.words import count_words, words
@@ -16,12 +16,21 @@ SORRY = {"en": re.compile(r"\bsorry\b", re.IGNORECASE), "zh": re.compile(r"抱�
 SORRY_MAX_WORDS = 80
 SCAFFOLD = {
     "en": re.compile(
-        r"\b(?:given|rewritten|new|original|evolved) (?:prompt|task|instruction)s?\b"
-        r"|#\s*(?:given|rewritten|created) prompt|\b(?:first|second|task|instruction):",
-        re.IGNORECASE,
+        r"\b(?:rewritten|evolved|(?<!\ba )given) (?:prompt|task|instruction)s?\b|\bcreated prompts?\b"
+        r"|\b(?:new|original) (?:prompt|task|instruction)s?[^\w\n]*(?::|\bis\b)"
+        r"|^[^\w\n]*(?:task|instruction|prompt)s?[^\w\n]*:",
+        re.IGNORECASE | re.MULTILINE,
     ),
-    "zh": re.compile(r"给定(?:的)?(?:提示|任务|指令)|改写(?:后)?(?:的)?(?:提示|任务|指令)|新(?:的)?(?:提示|任务|指令)|(?:任务|指令)[:：]"),
+    "zh": re.compile(
+        r"(?:给定|所给|改[写编]后?|重写后?)的?(?:提示|任务|指令)|(?:新|原)的?(?:提示|任务|指令)[^\w\n]*(?:[:：]|如下|是)|^[^\w\n]*(?:任务|指令|提示)[^\w\n]*[:：]",
+        re.MULTILINE,
+    ),
 }
+"""Words of the prompt that asked for an evolution. "A new task" and "metres per second:" are the business of many instructions, so that only
+a label, or a sentence that presents the result, counts as a leak."""
+_EQUAL = {"en": r"equal", "zh": r"(?:equal|相同|相等|一样)"}
+_NOT_EQUAL = {"en": r"not[ _-]?equal", "zh": r"(?:not[ _-]?equal|不(?:相)?同|不相等|不一样)"}
+_BOTH = r"\W*(?:or|或者?|还是)?\W*"
 
 
 def of_text(child: str, parent: str, operation: str, known: set[str], language: str) -> tuple[str, str]:
@@ -44,8 +53,10 @@ def of_answer(reply: Reply, language: str) -> tuple[str, str]:
 
     A cut or refused answer is not eliminated here: teacher_responses rejects it under its own name.
     """
-    if reply.failure or not reply.text.strip():
-        return (reply.failure or "empty_answer"), reply.evidence
+    if reply.failure:
+        return reply.failure, reply.evidence
+    if reply.rule not in {"", "empty"}:
+        return "", ""
     sorry = SORRY[language].search(reply.text)
     if sorry and count_words(reply.text, language) < SORRY_MAX_WORDS:
         return "sorry_answer", reply.text.strip()[:120]
@@ -56,9 +67,10 @@ def of_answer(reply: Reply, language: str) -> tuple[str, str]:
 
 def equal_by(verdict: str, language: str) -> bool | None:
     """What a judge's reply says: True for equal, False for not equal, None when it says neither or both."""
-    text = folded(verdict.strip().splitlines()[0]) if verdict.strip() else ""
-    if re.match(r"not[ _-]equal\b|不(?:相)?同|不相等" if language == "zh" else r"not[ _-]equal\b", text):
+    text = folded(bare(verdict.strip().splitlines()[0])).strip("*_` ") if verdict.strip() else ""
+    equal, unequal = _EQUAL[language], _NOT_EQUAL[language]
+    if re.match(rf"{unequal}(?![a-z]|{_BOTH}{equal})", text):
         return False
-    if re.match(r"(?:equal\b|相同|相等)" if language == "zh" else r"equal\b(?! or\b)", text):
+    if re.match(rf"{equal}(?![a-z]|{_BOTH}{unequal})", text):
         return True
     return None

@@ -11,7 +11,7 @@ from synth_assets.accounts import Outcome, Row
 from synth_assets.config import Domain, EvolInstruct
 from synth_assets.identity import row_id, seeded
 from synth_assets.methods import distillation, elimination
-from synth_assets.methods.candidates import bare, folded, unusable
+from synth_assets.methods.candidates import bare, folded, reject_reply, unusable
 from synth_assets.prompts import load
 from synth_assets.teacher.messages import Plan, Profile, Reply, Request
 
@@ -38,21 +38,22 @@ def plan(domain: Domain, roots: Sequence[Row], profile: Profile, outcome: Outcom
 
 
 def _round(domain: Domain, settings: EvolInstruct, number: int, parents: list[Row], known: set[str], profile: Profile, outcome: Outcome) -> Plan[list[Row]]:
-    """One round over `parents`; returns what the next one starts from."""
+    """One round over `parents`; returns what the next one starts from. `known` grows by what stands."""
     operations = [operation_for(domain, settings, parent, number) for parent in parents]
     outcome.planned += len(parents)
     rewrites = yield [_rewrite(domain, settings, parent, op, number, profile) for parent, op in zip(parents, operations, strict=True)]
     following = list(parents)
+    seen = set(known)
     living: list[tuple[int, Row]] = []
     for place, (parent, operation, reply) in enumerate(zip(parents, operations, rewrites, strict=True)):
         child = _child(domain, parent, operation, number, reply, outcome)
         if child is None:
             continue
-        rule, evidence = elimination.of_text(child["instruction"], parent["instruction"], operation, known, domain.language)
+        rule, evidence = elimination.of_text(child["instruction"], parent["instruction"], operation, seen, domain.language)
         if rule:
             outcome.reject(child, rule, evidence=evidence)
         else:
-            known.add(folded(child["instruction"]))
+            seen.add(folded(child["instruction"]))
             living.append((place, child))
     if settings.judge:
         living = yield from _judge(domain, parents, living, profile, outcome)
@@ -65,6 +66,7 @@ def _round(domain: Domain, settings: EvolInstruct, number: int, parents: list[Ro
             outcome.reject({**child, "response": reply.text}, rule, evidence=evidence)
         else:
             outcome.kept.append(child)
+            known.add(folded(child["instruction"]))
             following[place] = child
     return following
 
@@ -151,6 +153,9 @@ def _child(domain: Domain, parent: Row, operation: str, number: int, reply: Repl
     if unusable(reply, base, outcome):
         return None
     instruction = bare(reply.text)
+    if not instruction:
+        reject_reply(reply, base, "empty", outcome, [reply.key])
+        return None
     child: Row = {
         **base,
         "id": row_id(domain.name, "evolved_instructions", operation, number, parent["id"], instruction),

@@ -25,8 +25,11 @@ class InstructionPool:
         for seed in self.seeds:
             self._rouge.add(words(seed["instruction"]))
 
-    def offer(self, row: Row, outcome: Outcome, *, min_words: int, max_words: int, rouge_l: float) -> bool:
-        """Test `row`, and take it in or reject it in `outcome` under every filter that fires. True when it was taken in."""
+    def offer(self, row: Row, outcome: Outcome, *, min_words: int, max_words: int, rouge_l: float, wanted: bool = True) -> bool:
+        """Test `row`, and reject it in `outcome` under every filter that fires; True when none does.
+
+        It is taken in when it is `wanted`: what comes after the target is tested as well, so that surplus is as good as what was kept.
+        """
         tokens = words(row["instruction"])
         fired = False
         for finding in instruction_findings(row["instruction"], self.language, min_words, max_words):
@@ -40,8 +43,9 @@ class InstructionPool:
             fired = True
         if fired:
             return False
-        self._rouge.add(tokens)
-        self.machine.append(row)
+        if wanted:
+            self._rouge.add(tokens)
+            self.machine.append(row)
         return True
 
 
@@ -54,5 +58,8 @@ def topic_for(domain: Domain, method: str, attempt: int) -> str:
 
 
 def topic_words(domain: Domain, topic: str) -> str:
-    """A topic's name as a prompt says it."""
+    """A topic as a prompt says it: its name; in Chinese its description, because names are written in ASCII."""
+    if domain.language == "zh":
+        described = {t.name: t.description for t in domain.topics}
+        return described.get(topic, topic).rstrip("。")
     return topic.replace("-", " ").replace("_", " ")

@@ -13,6 +13,7 @@ from synth_assets.identity import row_id
 from synth_assets.methods.candidates import unusable
 from synth_assets.methods.instruction_pool import InstructionPool, topic_for, topic_words
 from synth_assets.prompts import load
+from synth_assets.quality.findings import Finding, one_line
 from synth_assets.quality.rules import repetition_findings
 from synth_assets.teacher.messages import Plan, Request
 
@@ -71,16 +72,13 @@ def plan(domain: Domain, pool: InstructionPool, outcome: Outcome) -> Plan:
                 "call_keys": [reply.key],
             }
             outcome.use(row["id"], [reply.key])
-            repeated = repetition_findings(instruction, domain.gates.rules)
-            for finding in repeated:
-                outcome.reject(row, finding.rule, finding.score, finding.evidence)
+            wanted = accepted < settings.target
+            findings = repetition_findings(instruction, domain.gates.rules)
             if instruction.endswith((":", "：")):
-                outcome.reject(row, "instruction_unfinished", evidence=instruction[-60:])
-            elif repeated:
-                continue
-            elif accepted >= settings.target:
-                outcome.surplus.append(row)
-            elif pool.offer(row, outcome, min_words=MIN_WORDS, max_words=MAX_WORDS, rouge_l=settings.rouge_l):
-                outcome.kept.append(row)
-                accepted += 1
+                findings.append(Finding("instruction_unfinished", None, one_line(instruction[-60:])))
+            for finding in findings:
+                outcome.reject(row, finding.rule, finding.score, finding.evidence)
+            if not findings and pool.offer(row, outcome, min_words=MIN_WORDS, max_words=MAX_WORDS, rouge_l=settings.rouge_l, wanted=wanted):
+                (outcome.kept if wanted else outcome.surplus).append(row)
+                accepted += wanted
         attempts += size

@@ -13,12 +13,13 @@ from synth_assets.config import Domain
 from synth_assets.identity import row_id
 from synth_assets.methods.candidates import prompt_of, unusable
 from synth_assets.prompts import load
+from synth_assets.quality.leaks import split_thinking
 from synth_assets.teacher.messages import Plan, Profile, Reply, Request
 
 METHOD = "reasoning"
 TEMPLATES = ("reasoning",)
 ANSWER_LABELS = {"en": "Answer:", "zh": "答案："}
-_FORM = re.compile(r"\s*<think>(?P<thinking>.+?)</think>(?P<response>.+)", re.DOTALL)
+_ANSWER = {language: re.compile(rf"\b{label[:-1]}\s*\**\s*[:：]", re.IGNORECASE) for language, label in ANSWER_LABELS.items()}
 
 Verify = Callable[[Sequence[tuple[str, str]]], list[str]]
 """(reference answer, predicted answer) pairs to verdicts: correct, wrong, unparsable_gold, unparsable_prediction, verifier_error, timeout."""
@@ -65,20 +66,17 @@ def split_trace(reply: Reply) -> tuple[str, str] | None:
 
     A teacher's own thinking blocks count as the thinking; text with a second pair of tags, or with half a pair, is malformed.
     """
-    if reply.thinking.strip() and "<think>" not in reply.text and "</think>" not in reply.text:
-        return (reply.thinking.strip(), reply.text.strip()) if reply.text.strip() else None
-    match = _FORM.fullmatch(reply.text)
-    if match is None or any(tag in part for tag in ("<think>", "</think>") for part in match.groups()):
-        return None
-    thinking, response = match["thinking"].strip(), match["response"].strip()
-    return (thinking, response) if thinking and response else None
+    trace = split_thinking(reply.text)
+    thinking, response = trace.thinking or reply.thinking.strip(), trace.answer.strip()
+    return (thinking, response) if thinking and response and not trace.fault else None
 
 
 def final_answer(response: str, language: str) -> str:
     """What follows the last answer label, to the end of its line; the whole response where there is no label."""
-    _, label, tail = response.rpartition(ANSWER_LABELS[language])
-    answer = tail.strip().splitlines()[0].strip() if label and tail.strip() else response
-    return answer.strip("*").rstrip(".。").strip()
+    _, *tails = _ANSWER[language].split(response)
+    tail = tails[-1].strip(" *\n") if tails else ""
+    answer = tail.splitlines()[0] if tail else response
+    return answer.lstrip("* ").rstrip("*.。 \n")
 
 
 def _request(domain: Domain, row: Row, sample: int, profile: Profile) -> Request:
@@ -110,6 +108,6 @@ def _candidate(domain: Domain, row: Row, sample: int, reply: Reply, outcome: Out
     outcome.use(identity, [reply.key])
     shared: Row = {**base, "id": identity, "stop_reason": reply.stop_reason, "model": reply.model, "call_keys": [reply.key]}
     if trace is None:
-        outcome.reject({**shared, "text": reply.text}, "think_malformed", evidence=reply.text.strip()[:120])
+        outcome.reject({**shared, "text": reply.text}, "think_malformed", evidence=split_thinking(reply.text).fault or "no thinking")
         return None
     return {**shared, "thinking": trace[0], "response": trace[1]}

@@ -9,7 +9,7 @@ import re
 from functools import cache
 from typing import Any
 
-from synth_assets.quality.words import HAN
+from synth_assets.quality.words import HAN, is_han
 
 __all__ = ["is_about_languages", "prose", "wrong_language"]
 
@@ -39,7 +39,6 @@ _NO_LANGUAGE = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
-_HAN_CHARACTER = re.compile(f"[{HAN}]")
 _KANA = re.compile("[\u3041-\u30ff]")
 _DENSE = re.compile(f"[{HAN}\u3041-\u30ff\uac00-\ud7af]")
 _WORD = re.compile(rf"[{HAN}]|[^\W\d_{HAN}]+")
@@ -82,7 +81,7 @@ def wrong_language(text: str, language: str) -> tuple[str, float] | None:
     """
     text = prose(text[: 4 * _LONGEST])[:_LONGEST]
     tokens = _WORD.findall(text)
-    han = sum(1 for token in tokens if _HAN_CHARACTER.match(token))
+    han = sum(map(is_han, tokens))
     letters = sum(map(len, tokens)) + (_DENSE_LETTERS - 1) * len(_DENSE.findall(text))
     if letters < MIN_LETTERS:
         return None

@@ -140,7 +140,7 @@ class _BetterRows:
         self._better, self._similarity = better[by_worse], pairs.similarity[by_worse]
         self._bounds = np.searchsorted(worse[by_worse], np.arange(len(rank) + 1))
 
-    def of(self, row: int) -> tuple[NDArray[np.int32], Floats]:
+    def of(self, row: np.integer[Any]) -> tuple[NDArray[np.int32], Floats]:
         """Near-duplicates of `row` that come before it, in order, and their similarities."""
         here = slice(self._bounds[row], self._bounds[row + 1])
         return self._better[here], self._similarity[here]

@@ -31,13 +31,13 @@ _KEY = re.compile(
     )
     | -----BEGIN[ ](?:RSA[ ]|EC[ ]|DSA[ ]|OPENSSH[ ]|PGP[ ])?PRIVATE[ ]KEY(?:[ ]BLOCK)?-----
     """,
-    re.VERBOSE,
+    re.VERBOSE | re.ASCII,
 )
 _PLACEHOLDER = re.compile(r"example|sample|your|x{4,}|dummy|fake|test|1234567|abcdefg|0{6}|\.\.\.", re.IGNORECASE)
 
-_EMAIL = re.compile(r"(?<![\w.+%/-])[A-Za-z0-9][A-Za-z0-9._%+-]{0,63}@(?:[A-Za-z0-9-]{1,63}\.){1,4}[A-Za-z]{2,24}(?![\w-])")
+_EMAIL = re.compile(r"(?<![\w.+%/-])[A-Za-z0-9][A-Za-z0-9._%+-]{0,63}@(?:[A-Za-z0-9-]{1,63}\.){1,4}[A-Za-z]{2,24}(?![\w-])", re.ASCII)
 _RESERVED_DOMAIN = re.compile(
-    r"(?:^|\.)(?:example(?:\.[a-z.]+)?|test|invalid|localhost|local)$|^(?:your|my|some)?-?(?:domain|company|email|mail|website|site)\.", re.IGNORECASE
+    r"(?:^|\.)(?:example(?:\.[a-z.]+)?|test|invalid|localhost|local)$|^(?:your|my|some)?-?(?:domain|company|email|website|site)\.", re.IGNORECASE
 )
 _RESERVED_LOCAL = re.compile(
     r"^(?:git|user(?:name)?\d*|name|e-?mail|example|your.*|my_.*|first\.?last|j(?:ohn|ane)\.?(?:doe|smith)|x+|abc|someone|foo|test)$", re.IGNORECASE
@@ -48,30 +48,50 @@ _PHONE = re.compile(
       (?<![\w.+/=-])(?:\+?1[-. ]?)?(?:\((?P<area1>[2-9]\d\d)\)[ ]?|(?P<area2>[2-9]\d\d)[-. ])(?P<exchange>[2-9]\d\d)[-. ](?P<line>\d{4})(?![\w-]|\.\d)
     | (?<![\w.+])\+(?!1[-. (\d])[1-9]\d{0,2}(?:[ .-]?\(?\d{1,4}\)?){2,5}(?![\w-])           # international, other than North America
     | (?:电话|手机|联系|致电|拨打|热线|微信|[Tt]el|[Pp]hone|[Mm]obile)[^\d\n]{0,8}(?P<mobile>(?:\+?86[ -]?)?1[3-9]\d[ -]?\d{4}[ -]?\d{4})(?!\d)
-    | (?<![\d.+-])1[3-9]\d([ -])\d{4}\5\d{4}(?![\d-])                                      # Chinese mobile number in its usual groups
+    | (?<![\d.+-])1[3-9]\d(?P<gap>[ -])\d{4}(?P=gap)\d{4}(?![\d-])                        # Chinese mobile number in its usual groups
     """,
-    re.VERBOSE,
+    re.VERBOSE | re.ASCII,
 )
 _TOLL_FREE = frozenset({"800", "833", "844", "855", "866", "877", "888", "900"})
 
-_CARD = re.compile(r"(?<![\d.,$€£¥/-])(?:\d[ -]?){12,18}\d(?![\d-]|[.,]\d)")
+_CARD = re.compile(r"(?<![\d.,$€£¥/-])(?:\d[ -]?){12,18}\d(?![\d-]|[.,]\d)", re.ASCII)
 _CARD_ISSUER = re.compile(r"4\d{12}(?:\d{3}){0,2}|5[1-5]\d{14}|2(?:22[1-9]|2[3-9]\d|[3-6]\d\d|7[01]\d|720)\d{12}|3[47]\d{13}|6(?:011|5\d\d)\d{12}|62\d{14,17}")
 _CARD_GROUPS = re.compile(r"\d+|\d{4}([ -])\d{4}\1\d{4}\1\d{1,7}|\d{4}([ -])\d{6}\2\d{5}")
 _TEST_CARDS = frozenset(
-    "4111111111111111 4012888888881881 4242424242424242 5555555555554444 5105105105105100 378282246310005 371449635398431 6011111111111117".split()
+    {
+        "4111111111111111",
+        "4012888888881881",
+        "4242424242424242",
+        "5555555555554444",
+        "5105105105105100",
+        "378282246310005",
+        "371449635398431",
+        "6011111111111117",
+    }
 )
 
-_IBAN = re.compile(r"(?<!\w)[A-Z]{2}\d{2}(?: ?[A-Z0-9]){11,30}(?!\w)")
+_IBAN = re.compile(r"(?<!\w)[A-Z]{2}\d{2}(?: ?[A-Z0-9]){11,30}(?!\w)", re.ASCII)
 _IBAN_LENGTH = {
-    country: int(length)
-    for country, length in (
-        pair.split(":")
-        for pair in (
-            "AD:24 AE:23 AT:20 BE:16 BG:22 BR:29 CH:21 CY:28 CZ:24 DE:22 DK:18 EE:20 ES:24 FI:18 FR:27 GB:22 GE:22 GI:23 GR:27 HR:21 HU:28 IE:22 IL:23 IS:26 "
-            "IT:27 KW:30 KZ:20 LB:28 LI:21 LT:20 LU:20 LV:21 MC:27 MD:24 ME:22 MT:31 NL:18 NO:15 PK:24 PL:28 PT:25 QA:29 RO:24 RS:22 SA:24 SE:24 SI:19 SK:24 "
-            "SM:27 TN:24 TR:26 UA:29"
-        ).split()
-    )
+    country: length
+    for length, countries in {
+        15: "NO",
+        16: "BE",
+        18: "DK FI NL",
+        19: "SI",
+        20: "AT EE KZ LT LU",
+        21: "CH HR LI LV",
+        22: "BG DE GB GE IE ME RS",
+        23: "AE GI IL",
+        24: "AD CZ ES MD PK RO SA SE SK TN",
+        25: "PT",
+        26: "IS TR",
+        27: "FR GR IT MC SM",
+        28: "CY HU LB PL",
+        29: "BR QA UA",
+        30: "KW",
+        31: "MT",
+    }.items()
+    for country in countries.split()
 }
 _EXAMPLE_IBANS = frozenset({"GB82WEST12345698765432", "GB29NWBK60161331926819", "DE89370400440532013000", "FR1420041010050500013M02606"})
 
@@ -82,8 +102,8 @@ _IDENTITY_NUMBER = re.compile(
 _EXAMPLE_IDENTITIES = frozenset({"078-05-1120", "219-09-9999", "123-45-6789", "111-22-3333", "123-12-1234"})
 _CHINESE_WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 
-_IPV4 = re.compile(r"(?<![\w.\-/])(?:\d{1,3}\.){3}\d{1,3}(?![\w\-]|\.\d)")
-_IPV6 = re.compile(r"(?<![\w:.])(?:[0-9A-Fa-f]{0,4}:){3,7}[0-9A-Fa-f]{1,4}(?![\w:.])")
+_IPV4 = re.compile(r"(?<![\w.\-/])(?:\d{1,3}\.){3}\d{1,3}(?![\w\-]|\.\d)", re.ASCII)
+_IPV6 = re.compile(r"(?<![\w:.])(?:[0-9A-Fa-f]{0,4}:){3,7}[0-9A-Fa-f]{1,4}(?![\w:.])", re.ASCII)
 _VERSION_BEFORE = re.compile(r"(?:\b(?:v|ver|version|release|section|chapter|build|clause|step)\.?|版本|版|节|章|§)[\s:：]*$", re.IGNORECASE)
 _PUBLIC_RESOLVERS = frozenset({"1.1.1.1", "1.0.0.1", "8.8.8.8", "8.8.4.4", "9.9.9.9", "208.67.222.222", "208.67.220.220", "114.114.114.114", "223.5.5.5"})
 

@@ -20,7 +20,7 @@ _MARKUP = r"[\s*_>#]*"
 _AI = r"(?:ai|artificial\s+intelligence)"
 _MODEL = rf"(?:an?\s+)?(?:(?:large\s+)?language\s+model(?:\s+ai)?|{_AI}(?:\s+(?:language\s+)?(?:model|assistant|chatbot|system|program))?)"
 _BE_SORRY = r"(?:i['’]?m|i\s+am|we['’]?re)\s+(?:(?:so|very|really|truly|terribly|deeply)\s+)?(?:sorry|afraid)"
-_SORRY = rf"(?:(?:no,?\s+)?(?:{_BE_SORRY}|i\s+apologi[sz]e|(?:my\s+)?apologies|sorry|unfortunately|regrettably)[,.!:;\s]+(?:but\s+)?(?:i['’]m\s+afraid\s+)?)"
+_SORRY = rf"(?:(?:no,?\s+)?(?:{_BE_SORRY}|i\s+apologi[sz]e|(?:my\s+)?apologies|sorry|unfortunately|regrettably)[*_,.!:;\s]+(?:but\s+)?(?:i['’]m\s+afraid\s+)?)"
 _NOT = r"(?:do\s+not|don['’]?t)"
 _CANNOT = (
     r"i(?:['’]?m|\s+am)?\s+(?:(?:simply|just|really|currently|actually)\s+)?(?:can(?:['’]?t|not|\s+not)|(?:not\s+|un)able\s+to|will\s+not|won['’]?t"

@@ -37,7 +37,7 @@ _SENTENCE_END = re.compile(r"(?<=[.!?])\s+|(?<=[。！？])|\n+")
 class Repeated(NamedTuple):
     """The most repeated block of a kind."""
 
-    count: int
+    times: int
     block: str
 
 

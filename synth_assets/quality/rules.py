@@ -93,7 +93,7 @@ def _repetition(text: str, limits: config.Rules) -> Iterator[tuple[str, Fault]]:
         if share > limits.max_duplicate_10gram_share:
             yield "duplicate_10grams", (share, one_line(gram))
     for kind, repeated in repeated_blocks(text).items():
-        yield f"repeated_{kind}", (float(repeated.count), one_line(repeated.block))
+        yield f"repeated_{kind}", (float(repeated.times), one_line(repeated.block))
 
 
 def _of_repetition(name: str, row: _Row) -> Fault | None:
@@ -176,11 +176,15 @@ RULES: dict[str, Rule] = {
     "prompt_too_short": Rule("Fewer words in the prompt than min_prompt_words; Chinese counts characters.", "ours", _prompt_too_short),
     "prompt_too_long": Rule("More words in the prompt than max_prompt_words.", "ours", _prompt_too_long),
     "response_too_short": Rule(
-        "Fewer words in the answer than min_response_words, reasoning not counted; a checked answer need only not be empty.", "ours", _response_too_short
+        "Fewer words in the answer than min_response_words, reasoning not counted; a checked answer need only not be empty.",
+        "ours",
+        _response_too_short,
     ),
     "response_too_long": Rule("More words in the response than max_response_words, reasoning counted.", "ours", _response_too_long),
     "response_equals_prompt": Rule(
-        "The answer repeats the prompt, letter case and punctuation aside.", "Self-Instruct (arXiv 2212.10560)", _response_equals_prompt
+        "The answer repeats the prompt, letter case and punctuation aside.",
+        "Self-Instruct (arXiv 2212.10560): output equal to input",
+        _response_equals_prompt,
     ),
     "wrong_language": Rule(
         "Prompt or answer is in another language than the domain's; rows about translation or a language pass, and so do texts too short to tell.",
@@ -188,15 +192,19 @@ RULES: dict[str, Rule] = {
         _wrong_language,
     ),
     "duplicate_lines": Rule(
-        "Too many lines of the response repeat an earlier one (from 50 words on, outside fenced code).", _GOPHER, partial(_of_repetition, "duplicate_lines")
+        "Too many lines of the response repeat an earlier one (from 50 words on, outside fenced code).",
+        _GOPHER,
+        partial(_of_repetition, "duplicate_lines"),
     ),
     "top_2gram": Rule(
-        "Too many characters of the response stand in its most frequent word 2-gram (from 50 words on).", _GOPHER, partial(_of_repetition, "top_2gram")
+        "Too many characters of the response stand in its most frequent word 2-gram (from 50 words on, outside fenced code).",
+        _GOPHER,
+        partial(_of_repetition, "top_2gram"),
     ),
     "top_3gram": Rule("The same for 3-grams.", _GOPHER, partial(_of_repetition, "top_3gram")),
     "top_4gram": Rule("The same for 4-grams.", _GOPHER, partial(_of_repetition, "top_4gram")),
     "duplicate_10grams": Rule(
-        "Too many characters of the response stand in word 10-grams that occur more than once (from 50 words on).",
+        "Too many characters of the response stand in word 10-grams that occur more than once (from 50 words on, outside fenced code).",
         _GOPHER,
         partial(_of_repetition, "duplicate_10grams"),
     ),
@@ -205,31 +213,39 @@ RULES: dict[str, Rule] = {
     "repeated_in_a_row": Rule("One sentence stands 4 times or more in a row.", _OPEN_INSTRUCT, partial(_of_repetition, "repeated_in_a_row")),
     "refusal": Rule("The answer opens by declining, or with what the model is.", "ours, after the cleaning of Vicuna's data", _refusal),
     "boilerplate": Rule(
-        "The response speaks of its maker or its training, or holds furniture of a web page.", "C4 (arXiv 1910.10683); the rest ours", _boilerplate
+        "The response speaks of its maker or its training, or holds furniture of a web page.",
+        "C4 (arXiv 1910.10683) for web pages; the rest ours",
+        _boilerplate,
     ),
     "scaffold_text": Rule(
         "Prompt or response holds a chat template's special token or a prompt's scaffold words.",
         "Evol-Instruct, elimination rule 4 (arXiv 2304.12244); the tokens of common chat templates",
         partial(_in_either, leaks.find_scaffold),
     ),
-    "think_form": Rule("A think tag that is not one leading, filled <think> block before an answer.", "DeepSeek-R1 (arXiv 2501.12948), open-r1", _think_form),
+    "think_form": Rule(
+        "A think tag that is not one leading, filled <think> block before an answer.",
+        "DeepSeek-R1 (arXiv 2501.12948), open-r1",
+        _think_form,
+    ),
     "encoding_damage": Rule(
         "Replacement or control characters, or text that was decoded wrongly.",
-        "ours; the patterns of UTF-8 read as Windows-1252",
+        "ours: UTF-8 read as Windows-1252, GBK's filler characters",
         partial(_in_either, leaks.find_encoding_damage),
     ),
     "secret": Rule("A key, token or private key.", "the providers' documented forms", partial(_private, private_data.find_secret)),
-    "email_address": Rule("An e-mail address; reserved domains (RFC 2606) do not count.", "RFC 5321, RFC 2606", partial(_private, private_data.find_email)),
+    "email_address": Rule("An e-mail address; reserved domains do not count.", "RFC 5321, RFC 2606", partial(_private, private_data.find_email)),
     "phone_number": Rule(
-        "A telephone number; 555 and toll-free numbers do not count.", "E.164, North American Numbering Plan", partial(_private, private_data.find_phone_number)
+        "A telephone number; 555 and toll-free numbers do not count.",
+        "E.164, North American Numbering Plan",
+        partial(_private, private_data.find_phone_number),
     ),
-    "payment_card": Rule("A payment card's number with its checksum.", "ISO/IEC 7812 (Luhn)", partial(_private, private_data.find_payment_card)),
+    "payment_card": Rule("A payment card's number with its checksum.", "ISO/IEC 7812", partial(_private, private_data.find_payment_card)),
     "iban": Rule("A bank account number with its checksum.", "ISO 13616", partial(_private, private_data.find_iban)),
     "identity_number": Rule(
         "A Chinese resident identity number with its check digit, or a US social security number.",
-        "GB 11643; SSA",
+        "GB 11643; US Social Security Administration",
         partial(_private, private_data.find_identity_number),
     ),
-    "ip_address": Rule("A public IP address.", "RFC 1918, RFC 5737 (what is not public)", partial(_private, private_data.find_ip_address)),
+    "ip_address": Rule("A public IP address.", "RFC 1918, RFC 5737 for what is not public", partial(_private, private_data.find_ip_address)),
 }
 """Every rule by its name, in the order in which findings are listed. The names are those of `rejections` and of `gates.rules.off`."""

@@ -8,15 +8,16 @@ separate words. Invariant: on ASCII text the words are exactly those of rouge_sc
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
-__all__ = ["HAN", "count_words", "join_words", "ngrams", "normalised", "words"]
+__all__ = ["HAN", "count_words", "is_han", "join_words", "ngrams", "normalised", "words"]
 
 HAN = "\u3005\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af"
 """Han characters as the inside of a regular expression's character class."""
 
 _ASCII_WORD = re.compile(r"[a-zA-Z0-9]+")
 _WORD = re.compile(rf"[{HAN}]|[^\W_{HAN}]+")
-_HAN_ONLY = re.compile(rf"[{HAN}]")
+_HAN_CHARACTER = re.compile(f"[{HAN}]")
 # Marks that NFKC could not compose with their letter, such as the dot of a lower-cased Turkish capital I, would split a word in two.
 _LOOSE_MARKS = re.compile("[\u0300-\u036f]+")
 
@@ -52,14 +53,14 @@ def ngrams(tokens: Sequence[str], n: int) -> Iterator[tuple[str, ...]]:
     return zip(*(tokens[i:] for i in range(n)), strict=False)
 
 
+def is_han(token: str) -> bool:
+    """Whether a word is a Han character."""
+    return len(token) == 1 and _HAN_CHARACTER.match(token) is not None
+
+
 def join_words(tokens: Sequence[str]) -> str:
     """Words as readable text: a space between two words, none between two Han characters."""
-    pieces: list[str] = []
-    previous_is_han = False
-    for token in tokens:
-        is_han = _HAN_ONLY.fullmatch(token) is not None
-        if pieces and not (is_han and previous_is_han):
-            pieces.append(" ")
-        pieces.append(token)
-        previous_is_han = is_han
+    pieces = list(tokens[:1])
+    for previous, token in pairwise(tokens):
+        pieces.append(token if is_han(previous) and is_han(token) else f" {token}")
     return "".join(pieces)

@@ -47,7 +47,7 @@ class Request:
             "max_tokens": self.max_tokens,
             "system": self.system,
             "sample": self.sample,
-            "sampling": {name: value for name, value in self.sampling},
+            "sampling": dict(self.sampling),
             "stop": list(self.stop),
             "user_turn": self.user_turn,
         }

@@ -1,0 +1,108 @@
+"""The dbt project over the warehouse's tables, as Dagster assets and checks: one unpartitioned run under the warehouse's lock.
+
+Dagster needs dbt's manifest to know the models. It is made here, by `dbt parse`, when it is missing or older than what it is made from, and
+is never committed. Invariant: while dbt runs, nobody else has the warehouse open.
+"""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from time import time
+from typing import Any
+
+import dagster as dg
+from dagster_dbt import DbtCliResource, DbtProject, dbt_assets
+from filelock import FileLock
+from packaging.version import Version
+
+from synth_assets.defs.resources import WarehouseResource
+from synth_assets.errors import SynthError
+
+__all__ = ["DBT", "PROJECT", "LocalDbt", "dbt_resource", "prepare", "quality_models"]
+
+DBT = Path(sys.executable).with_name("dbt")
+"""The dbt of this virtual environment, whether or not that is activated."""
+
+PROJECT = DbtProject(Path(__file__).parents[2] / "dbt_quality", target_path=os.environ.get("DBT_TARGET_PATH", "target"))
+"""The project, with its profile; artifacts in its `target/`, or where DBT_TARGET_PATH says."""
+
+ARGUMENTS = [
+    # Twice the file's own time goes into formatting dbt's debug log, and half a second into artifacts that nobody reads (measured: 8.4 s of
+    # processor time with both, 5.7 s without). What dbt prints is in the run's own log.
+    "--log-level-file=none",
+    "--no-write-json",
+    "build",
+    # Unit tests judge the SQL, not the data: they run with the package's own tests.
+    "--exclude-resource-type=unit_test",
+]
+
+
+class LocalDbt(DbtCliResource):  # type: ignore[misc]
+    """The dbt of this virtual environment, without two things that the base class does before every build.
+
+    It learns dbt's version from `dbt --version`, which asks the package index for newer ones (3.6 s), and loads dbt into this process too, for
+    row counts that are not asked for (1.7 s).
+    """
+
+    @cached_property
+    def _cli_version(self) -> Version:
+        return Version(version("dbt-core"))
+
+    def _initialize_dbt_core_adapter(self, args: Sequence[str]) -> None:
+        return None
+
+
+def dbt_resource() -> LocalDbt:
+    """The resource `dbt`."""
+    return LocalDbt(project_dir=PROJECT, dbt_executable=str(DBT))
+
+
+def prepare(project: DbtProject) -> Path:
+    """Path of a manifest that is no older than the project's files and dbt itself; parses the project if need be (7 s).
+
+    Raises:
+        SynthError: dbt cannot parse the project; the message holds what dbt said.
+    """
+    manifest: Path = project.manifest_path
+    manifest.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(manifest.with_suffix(".lock")):
+        if not manifest.exists() or manifest.stat().st_mtime < _changed(project.project_dir):
+            _parse(project, manifest)
+    return manifest
+
+
+def _changed(folder: Path) -> float:
+    """When anything that the manifest is made from was last changed: a folder changes when a file in it is deleted."""
+    trees = [folder / name for name in ("models", "macros", "tests")]
+    sources = [DBT, folder / "dbt_project.yml", folder / "profiles.yml", *trees, *(p for tree in trees for p in tree.rglob("*"))]
+    return max(source.stat().st_mtime for source in sources)
+
+
+def _parse(project: DbtProject, manifest: Path) -> None:
+    started, made = time(), manifest.parent / "parse"
+    command = [str(DBT), "--quiet", "--no-use-colors", "--log-level-file=none", "parse", "--target-path", str(made)]
+    # Parsing opens no warehouse, but the profile names one, whose stem is the database's name in the manifest.
+    env = {"SYNTH_WAREHOUSE": "warehouse.duckdb"} | os.environ | {"DBT_PROFILES_DIR": str(project.profiles_dir)}
+    parsed = subprocess.run(command, cwd=project.project_dir, env=env, capture_output=True, text=True, check=False)  # noqa: S603 - no outside input
+    if parsed.returncode:
+        raise SynthError(f"dbt cannot parse {project.project_dir}: {parsed.stdout.strip()} {parsed.stderr.strip()}")
+    # As old as its beginning: a file that was changed meanwhile is newer.
+    os.utime(made / "manifest.json", (started, started))
+    (made / "manifest.json").replace(manifest)
+
+
+@dbt_assets(manifest=prepare(PROJECT), project=PROJECT, name="quality_models")
+def quality_models(context: dg.AssetExecutionContext, dbt: LocalDbt, warehouse: WarehouseResource) -> Iterator[Any]:
+    """`dbt build`: staging views, marts and their tests. A failed test is a failed blocking check of its model."""
+    database = warehouse.open()
+    database.query("select 1")  # the first access makes the tables, or brings them up to date
+    with database.exclusive():
+        # dbt's profile reads the path from the environment, and DbtCliResource hands this process's on.
+        os.environ["SYNTH_WAREHOUSE"] = str(database.path)
+        # One folder for all builds, so that each finds what the last one parsed and none is left behind.
+        target = PROJECT.manifest_path.parent / "build"
+        yield from dbt.cli(ARGUMENTS, context=context, target_path=target).stream()

@@ -1,0 +1,125 @@
+"""The asset in which a release is made, and the checks that read it back from the disk."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+
+from synth_assets.defs.resources import WarehouseResource
+from synth_assets.defs.stage import code_version, rule_table, sample_table, whole_settings
+from synth_assets.domain_files import domains_folder, list_domain_names, load_domains
+from synth_assets.errors import ConfigError, StageFailed
+from synth_assets.home import Home
+from synth_assets.release import card, export, facts, selection
+from synth_assets.schemas import RELEASE
+from synth_assets.warehouse import Warehouse
+
+GROUP = "release"
+_COLUMNS = ("id", "domain", "kind", "mixed_id", "split")
+
+
+@dg.asset(**whole_settings("release", group=GROUP, version=code_version(selection, export, facts, card), deps=["mixed"], kinds=["python", "parquet"]))
+def release(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult[Any]:
+    """The last mix of every domain whose blocking checks passed, as a folder that trains."""
+    database = warehouse.open()
+    made = collect(database)
+    rows = made.rows
+    folder = export.write(Home.from_env().releases, made.version, rows, {"README.md": card.render(made), "release.json": facts.manifest(made)})
+    for outcome in made.outcomes.values():
+        outcome.kept = [{**{name: row[name] for name in _COLUMNS}, "version": made.version} for row in outcome.kept]
+    counts = {f"{kind}_{split}": n for (kind, split), n in sorted(Counter((row["kind"], row["split"]) for row in rows).items())}
+    numbers: dict[str, float] = {"rows": len(rows), "domains": len(made.outcomes), "left_out": len(made.left_out), **counts}
+    data_version = database.commit_whole("release", made.outcomes, run_id=context.run.run_id, metrics=numbers)
+    rejecting = [outcome for outcome in made.outcomes.values() if outcome.rejected]
+    return dg.MaterializeResult(
+        data_version=dg.DataVersion(data_version),
+        metadata={
+            "dagster/row_count": len(rows),
+            "path": dg.MetadataValue.path(str(folder)),
+            "version": made.version,
+            **numbers,
+            "left_out_domains": dg.MetadataValue.table(
+                [dg.TableRecord({"domain": name, "reason": reason}) for name, reason in made.left_out.items()],
+                schema=dg.TableSchema([dg.TableColumn("domain"), dg.TableColumn("reason")]),
+            ),
+            **{f"rejected_by_rule_{domain}": rule_table(outcome) for domain, outcome in made.outcomes.items() if outcome in rejecting},
+            "sample": sample_table(RELEASE, [row for outcome in made.outcomes.values() for row in outcome.kept]),
+        },
+    )
+
+
+def collect(warehouse: Warehouse) -> facts.Facts:
+    """Choose the rows of a release from what the warehouse has, and gather all that is to be said of it.
+
+    Raises:
+        StageFailed: no domain has a row to release.
+    """
+    loaded, broken = load_domains(domains_folder())
+    source = facts.snapshot(warehouse, list(loaded))
+    outcomes = selection.select(source.mixed)
+    empty = {name: "its mix has no rows" for name, rows in source.mixed.items() if not rows}
+    left_out = {name: _without_folders(error) for name, error in broken.items()} | source.refused | empty
+    left_out = dict(sorted(left_out.items()))
+    released = {name: outcome for name, outcome in outcomes.items() if outcome.planned}
+    rows = [row for outcome in released.values() for row in outcome.kept]
+    if not rows:
+        reasons = "".join(f"\n  {name}: {reason}" for name, reason in left_out.items()) or "\n  there is no domain"
+        raise StageFailed(f"no domain has a row to release:{reasons}")
+    domains = {name: loaded[name].config for name in released}
+    return facts.Facts(export.version_of(rows), domains, released, left_out, source)
+
+
+CHECKS = {
+    "release_not_empty": "Every kind that the release has, has rows to train on.",
+    "splits_disjoint": "No root stands in two splits.",
+    "checksums_match": "Every file of the release is as it was written.",
+}
+"""Checks that block, by name."""
+
+
+@dg.multi_asset_check(
+    specs=[
+        *(dg.AssetCheckSpec(name, asset="release", description=text, blocking=True) for name, text in CHECKS.items()),
+        dg.AssetCheckSpec("every_domain_released", asset="release", description="Every domain has at least one row in the release."),
+    ]
+)
+def release_checks(warehouse: WarehouseResource) -> Iterator[dg.AssetCheckResult]:
+    """What a release promises, read back from its files."""
+    database, releases = warehouse.open(), Home.from_env().releases
+    with database.read():
+        newest, versions = database.latest("release"), database.query("select distinct version from synth.release")
+    if newest is None or len(versions) != 1:
+        raise StageFailed("there is no release to check: materialize `release` first.")
+    version = versions[0]["version"]
+    faults = export.verify(releases / version)
+    # Files that are not as they were written may not even be Parquet.
+    rows = [] if faults else export.read(releases / version)
+    trained = {row["kind"] for row in rows if row["split"] == "train"}
+    splits: defaultdict[str, set[str]] = defaultdict(set)
+    for row in rows:
+        splits[row["root_id"]].add(row["split"])
+    torn = sorted(root for root, found in splits.items() if len(found) > 1)
+    missing = sorted(set(list_domain_names(domains_folder())) - {row["domain"] for row in rows})
+    found: dict[str, list[str]] = {
+        "release_not_empty": sorted({row["kind"] for row in rows} - trained) if rows else ["no rows could be read"],
+        "splits_disjoint": torn,
+        "checksums_match": faults,
+    }
+    database.mark_checked("release", "", newest["run_id"], not any(found.values()))
+    shared: dict[str, str | int] = {"version": version, "rows": len(rows)}
+    for name, wrong in found.items():
+        yield dg.AssetCheckResult(check_name=name, passed=not wrong, metadata={**shared, "faults": len(wrong), "first_faults": ", ".join(wrong[:10])})
+    yield dg.AssetCheckResult(
+        check_name="every_domain_released",
+        passed=not missing,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={**shared, "missing_domains": ", ".join(missing)},
+    )
+
+
+def _without_folders(error: ConfigError) -> str:
+    """What is wrong with a domain's files, without the folders of this machine: the card is published."""
+    named = [f"{p.path.name}{'' if p.line is None else f':{p.line}'}: {p.what}" for p in error.problems[:3]]
+    more = len(error.problems) - len(named)
+    return "; ".join(named) + (f"; and {more} more" if more > 0 else "")

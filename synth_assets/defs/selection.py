@@ -1,0 +1,144 @@
+"""The assets in which rows are chosen: benchmarks, real data, the gates, the spot check, the mix. None of them asks the teacher."""
+
+from typing import Any
+
+import dagster as dg
+
+from synth_assets import identity
+from synth_assets.accounts import Row
+from synth_assets.conversations import prompt_of
+from synth_assets.defs.generation import begin
+from synth_assets.defs.resources import DomainsResource, EmbedderResource, WarehouseResource
+from synth_assets.defs.rewards import Rewards
+from synth_assets.defs.stage import code_version, sample_table, stage_settings, store, whole_settings
+from synth_assets.domain_files import LoadedDomain
+from synth_assets.errors import StageFailed, UpstreamNotPassed
+from synth_assets.methods import seeds as seeds_method
+from synth_assets.quality import canaries, decontamination, diversity, gates, mixing, mixture, near_duplicates, rules, sampling
+from synth_assets.schemas import BENCHMARKS
+from synth_assets.teacher.terms import terms_of
+from synth_assets.warehouse import Warehouse
+
+GROUP = "selection"
+
+
+@dg.asset(**whole_settings("benchmarks", group=GROUP, version=code_version(decontamination), kinds=["python"]))
+def benchmarks(context: dg.AssetExecutionContext, warehouse: WarehouseResource, domains: DomainsResource) -> dg.MaterializeResult[Any]:
+    """The items of every benchmark that a domain file names."""
+    rows: dict[tuple[str, str, str], Row] = {}
+    for loaded in domains.load_all().values():
+        for row in benchmark_rows(loaded):
+            rows[row["benchmark"], row["item_id"], row["part"]] = row
+    database = warehouse.open()
+    version = database.replace_table("benchmarks", list(rows.values()), run_id=context.run.run_id, metrics={"rows": len(rows)})
+    # Its file was checked when it was read; there is nothing left that a check could find.
+    database.mark_checked("benchmarks", "", context.run.run_id, True)
+    return dg.MaterializeResult(
+        data_version=dg.DataVersion(version),
+        metadata={"dagster/row_count": len(rows), "benchmarks": len({b for b, _, _ in rows}), "sample": sample_table(BENCHMARKS, list(rows.values()))},
+    )
+
+
+def benchmark_rows(loaded: LoadedDomain) -> list[Row]:
+    """The items of one domain's benchmarks, prompt and answer apart."""
+    rows: list[Row] = []
+    for name, items in loaded.benchmarks.items():
+        digest = identity.digest([item.model_dump() for item in items])
+        for item in items:
+            for part, text in (("prompt", item.prompt), ("answer", item.answer)):
+                if text is not None:
+                    # Two domains may each have a benchmark of one name: the item belongs to its domain's.
+                    rows.append({"benchmark": f"{loaded.config.name}/{name}", "item_id": item.id, "part": part, "text": text, "digest": digest})
+    return rows
+
+
+@dg.asset(**stage_settings("real_data", group=GROUP, version=code_version(seeds_method, decontamination), deps=["benchmarks"], kinds=["python"]))
+def real_data(context: dg.AssetExecutionContext, warehouse: WarehouseResource, domains: DomainsResource) -> dg.MaterializeResult[Any]:
+    """Curated rows of the files that the domain names, decontaminated like the synthetic ones."""
+    loaded, database = domains.load(context.partition_key), warehouse.open()
+    outcome = begin(loaded.config, "real_data")
+    seeds_method.real_data(loaded, outcome)
+    index = benchmark_index(database, loaded, [])
+    hits = index.scan([(row["id"], prompt_of(row), row["response"]) for row in outcome.kept]).hits
+    gates.reject_contaminated(outcome.kept, hits, outcome)
+    outcome.kept = [row for row in outcome.kept if row["id"] not in outcome.rejected_ids]
+    return store(context, database, "real_data", outcome, extra={"contamination_hits": [hit._asdict() for hit in hits]})
+
+
+@dg.asset(
+    **stage_settings(
+        "filtered",
+        group=GROUP,
+        version=code_version(gates, rules, near_duplicates, decontamination),
+        deps=["seeds", "evolved_instructions", "teacher_responses", "preference_pairs", "real_data", "benchmarks", "reward_model"],
+        kinds=["python"],
+    )
+)
+def filtered(
+    context: dg.AssetExecutionContext, warehouse: WarehouseResource, domains: DomainsResource, embedder: EmbedderResource
+) -> dg.MaterializeResult[Any]:
+    """Rules, decontamination, reward floor and near-duplicates, up to the domain's target."""
+    loaded, database = domains.load(context.partition_key), warehouse.open()
+    domain = loaded.config
+    outcome = begin(domain, "filtered")
+    vectors = embedder.open()
+    rewards = Rewards.of(database, vectors, domain)
+    instructions = database.read_passed("evolved_instructions", domain.name)
+    responses = database.read_passed("teacher_responses", domain.name)
+    pairs = database.read_passed("preference_pairs", domain.name)
+    real = [f"{row['instruction']}\n{row['input']}\n{row['response']}" for row in database.read_passed("real_data", domain.name)]
+    rows = gates.candidates(responses, pairs, instructions, rewards.version)
+    embed = vectors.embed if vectors.supports(domain.language) else None
+    hits = gates.screen(domain, rows, index=benchmark_index(database, loaded, real), embed=embed, rewards=rewards.percentiles, outcome=outcome)
+    kept = [row["prompt"] for row in outcome.kept]
+    numbers = diversity.measure(kept, [r["topic"] for r in outcome.kept], domain.topic_names, domain.language, embed(kept) if embed and kept else None)
+    return store(
+        context,
+        database,
+        "filtered",
+        outcome,
+        metrics=gates.metrics(outcome, numbers),
+        extra={"contamination_hits": [hit._asdict() for hit in hits]},
+    )
+
+
+def benchmark_index(database: Warehouse, loaded: LoadedDomain, real_texts: list[str]) -> decontamination.Index:
+    """The index over the domain's benchmarks as they are in the warehouse, canaries planted.
+
+    Raises:
+        UpstreamNotPassed: a benchmark of the domain is not in the warehouse, or its file has changed since.
+        StageFailed: a planted canary was not found.
+    """
+    wanted = benchmark_rows(loaded)
+    stored = {(r["benchmark"], r["item_id"], r["part"]): r for r in database.rows("benchmarks")}
+    for row in wanted:
+        if stored.get((row["benchmark"], row["item_id"], row["part"])) != row:
+            raise UpstreamNotPassed(f"benchmark {row['benchmark']} is not in the warehouse as its file has it now. Materialize `benchmarks` first.")
+    items = [decontamination.Item(r["benchmark"], r["item_id"], r["part"], r["text"]) for r in wanted]
+    index = decontamination.Index.build(items, real_texts, loaded.config.gates.decontamination)
+    missed = canaries.missed_canaries(index, canaries.plant_canaries(index, loaded.config.seed))
+    if missed:
+        kinds = ", ".join(sorted({canary.kind for canary in missed}))
+        raise StageFailed(f"decontamination missed {len(missed)} of its own planted canaries ({kinds}): no row can be trusted to be clean. Please report it.")
+    return index
+
+
+@dg.asset(**stage_settings("spot_check", group=GROUP, version=code_version(sampling), deps=["filtered"], kinds=["python"]))
+def spot_check(context: dg.AssetExecutionContext, warehouse: WarehouseResource, domains: DomainsResource) -> dg.MaterializeResult[Any]:
+    """Two seeded samples for people to read, with the verdicts that there are."""
+    domain, database = domains.load(context.partition_key).config, warehouse.open()
+    outcome = begin(domain, "spot_check")
+    verdicts = {row["content_key"]: row["verdict"] for row in database.rows("reviews", domain.name, order=("reviewed_at",))}
+    sampling.spot_check(domain, database.read_passed("filtered", domain.name), verdicts, outcome)
+    return store(context, database, "spot_check", outcome)
+
+
+@dg.asset(**stage_settings("mixed", group=GROUP, version=code_version(mixing, mixture), deps=["filtered", "spot_check", "real_data"], kinds=["python"]))
+def mixed(context: dg.AssetExecutionContext, warehouse: WarehouseResource, domains: DomainsResource) -> dg.MaterializeResult[Any]:
+    """Synthetic and real rows at the domain's share, per kind."""
+    domain, database = domains.load(context.partition_key).config, warehouse.open()
+    outcome = begin(domain, "mixed")
+    database.read_passed("spot_check", domain.name)
+    synthetic, real = (database.read_passed(stage, domain.name) for stage in ("filtered", "real_data"))
+    shares = mixture.blend(domain, synthetic, real, terms_of, outcome)
+    return store(context, database, "mixed", outcome, metrics=shares)

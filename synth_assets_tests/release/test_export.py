@@ -1,0 +1,155 @@
+"""A release on disk: what trainers read, and what is left after a kill, a full disk and a change by hand."""
+
+import hashlib
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from synth_assets.accounts import Row
+from synth_assets.errors import StageFailed
+from synth_assets.release import export
+from synth_assets.release.selection import select
+from synth_assets_tests.release.mixed_rows import mixed_row, mixed_rows
+
+HOSTILE = 'line\u2028separator\x85, "quotes", \\ and \x00, 汉字 \U0001f600\r\n| --- |'
+TEXTS = {"README.md": "# Card\n", "release.json": "{}\n"}
+
+
+def released(count: int = 24) -> list[Row]:
+    mixed = {"a": [*mixed_rows("a", count), mixed_row("a", "hostile", prompt=HOSTILE)], "b": mixed_rows("b", count, "preference")}
+    return [row for outcome in select(mixed).values() for row in outcome.kept]
+
+
+def write(releases: Path, rows: list[Row]) -> Path:
+    return export.write(releases, export.version_of(rows), rows, TEXTS)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def test_write_files(tmp_path: Path) -> None:
+    rows = released()
+    folder = write(tmp_path / "release", rows)
+    assert folder == tmp_path / "release" / export.version_of(rows)
+    data = [f"{kind}/{split}-00000{suffix}" for kind in ("sft", "preference") for split in ("train", "validation", "test") for suffix in (".parquet", ".jsonl")]
+    assert set(contents(folder)) == {*data, "README.md", "release.json", "SHA256SUMS"}
+    assert export.latest(tmp_path / "release") == folder.name
+    assert export.verify(folder) == []
+    for line in (folder / "SHA256SUMS").read_text().splitlines():
+        checksum, name = line.split("  ")
+        assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == checksum
+
+
+def test_write_forms(tmp_path: Path) -> None:
+    rows = released()
+    folder = write(tmp_path, rows)
+    names = ["id", "domain", "topic", "language", "origin", "source", "license", "method", "root_id"]
+    for kind, said in (("sft", ["messages"]), ("preference", ["prompt", "chosen", "rejected"])):
+        written = []
+        for split in ("train", "validation", "test"):
+            lines = (folder / f"{kind}/{split}-00000.jsonl").read_text(encoding="utf-8").splitlines()
+            frame = pd.read_parquet(folder / f"{kind}/{split}-00000.parquet")
+            assert list(frame.columns) == said + names
+            assert [json.loads(line)["id"] for line in lines] == list(frame["id"])
+            written += [json.loads(line) for line in lines]
+        wanted = {r["id"]: r for r in rows if r["kind"] == kind}
+        assert {r["id"] for r in written} == wanted.keys()
+        for row in written:
+            assert row[said[0]] == wanted[row["id"]]["messages"]
+            assert all(row[name] == wanted[row["id"]][name] for name in (*names, *said[1:]))
+
+
+def test_empty_splits_are_left_out(tmp_path: Path) -> None:
+    folder = write(tmp_path, released(3)[:4])
+    assert {name for name in contents(folder) if name.endswith("parquet")} == {"sft/train-00000.parquet"}
+
+
+def test_same_rows_same_bytes(tmp_path: Path) -> None:
+    rows = released()
+    one, two = write(tmp_path / "one", rows), write(tmp_path / "two", rows[::-1])
+    assert one.name == two.name
+    assert contents(one) == contents(two)
+
+
+def test_version_follows_content() -> None:
+    rows = released()
+    versions = {
+        export.version_of(rows),
+        export.version_of(rows[:-1]),
+        export.version_of([{**rows[0], "license": "MIT"}, *rows[1:]]),
+        export.version_of([{**rows[0], "split": "test" if rows[0]["split"] == "train" else "train"}, *rows[1:]]),
+    }
+    assert len(versions) == 4
+    assert export.version_of([{**row, "reward": 0.1} for row in rows]) in versions
+
+
+def test_second_release_writes_nothing(tmp_path: Path) -> None:
+    rows = released()
+    folder = write(tmp_path, rows)
+    before = {p: p.stat().st_mtime_ns for p in folder.rglob("*")}
+    write(tmp_path, rows[:5])
+    assert export.latest(tmp_path) != folder.name
+    assert write(tmp_path, rows) == folder
+    assert {p: p.stat().st_mtime_ns for p in folder.rglob("*")} == before
+    assert export.latest(tmp_path) == folder.name
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        (lambda f: (f / "README.md").write_text("mine"), "README.md was changed"),
+        (lambda f: (f / "sft/train-00000.parquet").unlink(), "sft/train-00000.parquet is missing"),
+        (lambda f: (f / "notes.txt").write_text("mine"), "notes.txt was added"),
+        (lambda f: (f / "SHA256SUMS").unlink(), "SHA256SUMS is missing"),
+    ],
+)
+def test_changed_release_is_refused(tmp_path: Path, change: object, fault: str) -> None:
+    rows = released(3)
+    folder = write(tmp_path, rows)
+    assert callable(change)
+    change(folder)
+    assert export.verify(folder) == [fault]
+    with pytest.raises(StageFailed, match=fault):
+        write(tmp_path, rows)
+
+
+WRITER = """
+import os, resource, signal, sys
+from pathlib import Path
+from synth_assets_tests.release.test_export import released, write
+
+releases, how = Path(sys.argv[1]), sys.argv[2]
+
+def kill(event, arguments):
+    if event == "os.rename" and ".unfinished-r-" in str(arguments[0]):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+if how == "kill":
+    sys.addaudithook(kill)
+else:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000))
+write(releases, released())
+"""
+
+
+def test_kill_before_rename_leaves_no_release(tmp_path: Path) -> None:
+    ended = subprocess.run([sys.executable, "-c", WRITER, str(tmp_path), "kill"], check=False, capture_output=True)
+    assert ended.returncode == -signal.SIGKILL
+    assert [p.name for p in tmp_path.iterdir() if p.is_dir()] == [f".unfinished-{export.version_of(released())}"]
+    assert export.latest(tmp_path) is None
+    folder = write(tmp_path, released())
+    assert [p for p in tmp_path.iterdir() if p.is_dir()] == [folder]
+    assert export.verify(folder) == []
+
+
+def test_full_disk_leaves_nothing(tmp_path: Path) -> None:
+    ended = subprocess.run([sys.executable, "-c", WRITER, str(tmp_path), "full"], check=False, capture_output=True, text=True)
+    assert "StageFailed: the release could not be written" in ended.stderr
+    assert [p for p in tmp_path.iterdir() if p.is_dir()] == []
+    assert export.latest(tmp_path) is None
