@@ -10,6 +10,7 @@ from synth_assets.errors import SynthError
 __all__ = ["main"]
 
 STAGES = (
+    "benchmarks",
     "seeds",
     "generated_instructions",
     "evolved_instructions",

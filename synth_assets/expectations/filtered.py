@@ -25,7 +25,7 @@ MIN_YIELD = 0.3
 
 def _source_found(rows: StageSlice) -> list[bool]:
     known = {"sft": rows.known("teacher_responses"), "preference": rows.known("preference_pairs")}
-    return [source in known.get(kind, ()) for source, kind in zip(texts(rows.frame, "source_id"), texts(rows.frame, "kind"), strict=True)]
+    return [kind not in known or source in known[kind] for source, kind in zip(texts(rows.frame, "source_id"), texts(rows.frame, "kind"), strict=True)]
 
 
 def _contamination_hits(rows: StageSlice) -> list[int]:

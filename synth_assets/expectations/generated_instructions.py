@@ -3,8 +3,8 @@
 Near-duplicates are found anew among the stored rows and the seeds, by the pool that generation itself uses.
 """
 
+import sys
 from collections import Counter
-from collections.abc import Mapping
 
 from synth_assets.config import Domain, SelfInstruct
 from synth_assets.expectations.check import Check, Column, Figure, StageSlice, Suite, at_least, at_most, each_of, texts
@@ -30,18 +30,14 @@ def _targets(domain: Domain) -> dict[str, int]:
     return {name: settings.target for name, settings in methods.items() if settings is not None}
 
 
-def _word_limits(domain: Domain) -> Mapping[str, tuple[int, int]]:
+def _firing(rows: StageSlice, *, by_length: bool) -> list[int]:
+    """Per row, how many instruction filters fire: the two of length, or all others. A method that nobody knows has no limits."""
     from synth_assets.methods import magpie
 
-    settings = domain.methods.self_instruct or SelfInstruct(target=1)
-    return {"self_instruct": (settings.min_words, settings.max_words), "magpie": (magpie.MIN_WORDS, magpie.MAX_WORDS)}
-
-
-def _firing(rows: StageSlice, *, by_length: bool) -> list[int]:
-    """Per row, how many instruction filters fire: the two of length, or all others."""
-    limits = _word_limits(rows.domain)
+    settings = rows.domain.methods.self_instruct or SelfInstruct(target=1)
+    limits = {"self_instruct": (settings.min_words, settings.max_words), "magpie": (magpie.MIN_WORDS, magpie.MAX_WORDS)}
     found = [
-        instruction_findings(text, rows.domain.language, *limits[method])
+        instruction_findings(text, rows.domain.language, *limits.get(method, (0, sys.maxsize)))
         for text, method in zip(texts(rows.frame, "instruction"), texts(rows.frame, "method"), strict=True)
     ]
     return [sum((finding.rule in _LENGTH) == by_length for finding in findings) for findings in found]

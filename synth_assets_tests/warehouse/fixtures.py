@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from synth_assets.warehouse import Warehouse
-from synth_assets_tests.warehouse_rows import outcome_of, stage_rows
+from synth_assets_tests.warehouse.rows import outcome_of, stage_rows
 
 
 @pytest.fixture

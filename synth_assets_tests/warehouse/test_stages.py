@@ -8,9 +8,9 @@ from synth_assets.accounts import Outcome, Row
 from synth_assets.errors import StageFailed, UpstreamNotPassed, WarehouseError
 from synth_assets.identity import data_version
 from synth_assets.warehouse import Warehouse
-from synth_assets_tests.warehouse_rows import full_row, outcome_of, paid_call, stage_rows
+from synth_assets_tests.warehouse.rows import full_row, outcome_of, paid_call, stage_rows
 
-pytest_plugins = ("synth_assets_tests.warehouse_fixtures",)
+pytest_plugins = ("synth_assets_tests.warehouse.fixtures",)
 
 
 def contamination_hit(row_id: str) -> Row:

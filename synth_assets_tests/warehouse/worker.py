@@ -1,4 +1,4 @@
-"""One other process that uses the warehouse, for test_warehouse_processes: `python -m synth_assets_tests.warehouse_worker COMMAND PATH ...`.
+"""One other process that uses the warehouse, for test_processes: `python -m synth_assets_tests.warehouse.worker COMMAND PATH ...`.
 
 It says what it has done in lines on stdout and waits for lines on stdin, so that no test needs to guess how long anything takes.
 """
@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 from synth_assets.accounts import Outcome
 from synth_assets.errors import WarehouseError
 from synth_assets.warehouse import Warehouse
-from synth_assets_tests.warehouse_rows import outcome_of, paid_call, stage_rows
+from synth_assets_tests.warehouse.rows import outcome_of, paid_call, stage_rows
 
 ROWS = 40
 """Rows of every slice that `write` writes; each carries the number of its generation as topic, and so does one rejection."""

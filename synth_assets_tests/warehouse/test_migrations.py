@@ -5,7 +5,7 @@ import duckdb
 import pytest
 
 from synth_assets.errors import WarehouseVersion
-from synth_assets.migrations import MIGRATIONS, Migration, last_step, migrate
+from synth_assets.warehouse.migrations import MIGRATIONS, Migration, last_step, migrate
 from synth_assets.schemas import SCHEMA, TABLES
 
 NEXT = MIGRATIONS[-1].number + 1

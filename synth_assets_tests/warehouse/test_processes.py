@@ -11,17 +11,17 @@ from filelock import FileLock, Timeout
 
 from synth_assets.errors import WarehouseBusy
 from synth_assets.warehouse import Warehouse
-from synth_assets_tests.warehouse_rows import outcome_of, stage_rows
-from synth_assets_tests.warehouse_worker import GENERATIONS, ROWS
+from synth_assets_tests.warehouse.rows import outcome_of, stage_rows
+from synth_assets_tests.warehouse.worker import GENERATIONS, ROWS
 
-WORKER = (sys.executable, "-m", "synth_assets_tests.warehouse_worker")
+WORKER = (sys.executable, "-m", "synth_assets_tests.warehouse.worker")
 ROOT = Path(__file__).parents[1]
 
-pytest_plugins = ("synth_assets_tests.warehouse_fixtures",)
+pytest_plugins = ("synth_assets_tests.warehouse.fixtures",)
 
 
 class Worker:
-    """A process of warehouse_worker, and the two pipes to it."""
+    """A process of worker, and the two pipes to it."""
 
     def __init__(self, *arguments: str | Path) -> None:
         self.process = subprocess.Popen([*WORKER, *map(str, arguments)], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)

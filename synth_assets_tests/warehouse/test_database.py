@@ -10,9 +10,9 @@ import pytest
 from synth_assets.accounts import Outcome
 from synth_assets.errors import WarehouseBusy, WarehouseError, WarehouseVersion
 from synth_assets.warehouse import Warehouse
-from synth_assets_tests.warehouse_rows import outcome_of, paid_call, stage_rows
+from synth_assets_tests.warehouse.rows import outcome_of, paid_call, stage_rows
 
-pytest_plugins = ("synth_assets_tests.warehouse_fixtures",)
+pytest_plugins = ("synth_assets_tests.warehouse.fixtures",)
 
 
 # Files
