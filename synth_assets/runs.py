@@ -67,7 +67,7 @@ def run_domains(wanted: Sequence[str], to: str | None) -> int:
     report = RunReport(domains=chosen)
     report.failures |= {name: str(error) for name, error in broken.items() if not wanted}
     display = Display()
-    display.say(announcement(home))
+    display.say(announcement())
     home.prepare()
     try:
         with _quiet_logs(), display, watched(display):
@@ -81,11 +81,11 @@ def run_domains(wanted: Sequence[str], to: str | None) -> int:
     return 0 if report.ok else FAILED
 
 
-def announcement(home: Home) -> str:
+def announcement() -> str:
     """Which teacher will answer, and why, in one sentence; raises where none can."""
     from synth_assets.teacher.choice import choose
 
-    return choose(home.root, os.environ).announcement
+    return choose().announcement
 
 
 def _materialize(chosen: Sequence[str], to: str | None, report: RunReport, display: Display) -> None:

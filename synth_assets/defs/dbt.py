@@ -95,7 +95,7 @@ def _parse(project: DbtProject, manifest: Path) -> None:
     (made / "manifest.json").replace(manifest)
 
 
-@dbt_assets(manifest=prepare(PROJECT), project=PROJECT, name="quality_models")
+@dbt_assets(manifest=prepare(PROJECT), project=PROJECT, name="quality_models")  # type: ignore[untyped-decorator]
 def quality_models(context: dg.AssetExecutionContext, dbt: LocalDbt, warehouse: WarehouseResource) -> Iterator[Any]:
     """`dbt build`: staging views, marts and their tests. A failed test is a failed blocking check of its model."""
     database = warehouse.open()

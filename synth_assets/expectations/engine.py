@@ -6,9 +6,11 @@ Invariant: a verdict holds counts, bounds and row ids, never a text of the data.
 
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from synth_assets.quality.findings import one_line
@@ -49,6 +51,27 @@ def _library() -> Any:
     return great_expectations
 
 
+@cache
+def _context() -> Any:
+    """One for the process: each makes a folder for documents that are never written."""
+    context = _library().get_context(mode="ephemeral")
+    context.variables.progress_bars = {"globally": False}
+    return context
+
+
+@contextmanager
+def _source(context: Any) -> Iterator[Any]:
+    """A data source that is gone afterwards, and with it the frames that it would hold for ever."""
+    try:
+        yield context.data_sources.add_pandas("frames")
+    finally:
+        context.data_sources.delete("frames")
+
+
+_one_at_a_time = Lock()
+"""The library keeps its present context in a global variable."""
+
+
 def expectation_types() -> Any:
     """The module `great_expectations.expectations`. The first call takes 3 to 4 s."""
     return _library().expectations
@@ -59,12 +82,9 @@ def evaluate(*work: tuple["pandas.DataFrame", Mapping[str, Any]]) -> dict[str, V
 
     Names differ across all frames. An expectation that cannot be evaluated has a verdict with an error; nothing is raised for it.
     """
-    library = _library()
-    context = library.get_context(mode="ephemeral")
-    context.variables.progress_bars = {"globally": False}
-    source = context.data_sources.add_pandas("frames")
+    library, context = _library(), _context()
     verdicts: dict[str, Verdict] = {}
-    try:
+    with _one_at_a_time, _source(context) as source:
         whole = source.add_dataframe_asset("rows").add_batch_definition_whole_dataframe("all")
         for frame, expectations in work:
             # Results come back in another order, so each carries its name.
@@ -72,9 +92,6 @@ def evaluate(*work: tuple["pandas.DataFrame", Mapping[str, Any]]) -> dict[str, V
             suite = library.ExpectationSuite(name="suite", expectations=named)
             results = whole.get_batch({"dataframe": frame}).validate(suite, result_format=_result_format(frame)).results if named else ()
             verdicts |= {result.expectation_config.meta["name"]: _verdict(result, len(frame)) for result in results}
-    finally:
-        # The last context lives on in the library, and with it would the frame.
-        context.data_sources.delete("frames")
     return verdicts
 
 

@@ -28,9 +28,7 @@ def _rows_off_share(rows: StageSlice) -> float:
 
 def _source_found(rows: StageSlice) -> list[bool]:
     known = {"synthetic": rows.known("filtered"), "real": rows.known("real_data")}
-    return [
-        origin not in known or source in known[origin] for source, origin in zip(texts(rows.frame, "source_id"), texts(rows.frame, "origin"), strict=True)
-    ]
+    return [origin not in known or source in known[origin] for source, origin in zip(texts(rows.frame, "source_id"), texts(rows.frame, "origin"), strict=True)]
 
 
 def _not_rejected(rows: StageSlice) -> list[bool]:

@@ -28,14 +28,13 @@ def system_for(domain: Domain, row: Row, profile: Profile) -> str:
         pool = system_messages(domain.language)
         drawn = pool[seeded(domain.seed, domain.name, METHOD, row["id"]).randrange(len(pool))]
     brevity = load("distill_small", domain.language).system if profile.small else ""
-    return " ".join(filter(None, (drawn, brevity)))
+    return ("" if domain.language == "zh" else " ").join(filter(None, (drawn, brevity)))
 
 
 def prompt_version(domain: Domain, profile: Profile) -> str:
-    """Version of what the system message comes from."""
-    if domain.methods.distillation.style == "orca":
-        return version("system_messages", domain.language)
-    return version("distill_small", domain.language) if profile.small else "plain@1"
+    """Versions of the files that the system message is made of; without any, of this module's own form."""
+    used = ["system_messages"] * (domain.methods.distillation.style == "orca") + ["distill_small"] * profile.small
+    return " ".join(version(name, domain.language) for name in used) or "plain@1"
 
 
 def request_for(domain: Domain, row: Row, profile: Profile) -> Request:

@@ -67,7 +67,7 @@ def of_answer(reply: Reply, language: str) -> tuple[str, str]:
 
 def equal_by(verdict: str, language: str) -> bool | None:
     """What a judge's reply says: True for equal, False for not equal, None when it says neither or both."""
-    text = folded(bare(verdict.strip().splitlines()[0])).strip("*_` ") if verdict.strip() else ""
+    text = folded(bare(verdict.strip().splitlines()[0])).strip("*_`“” ") if verdict.strip() else ""
     equal, unequal = _EQUAL[language], _NOT_EQUAL[language]
     if re.match(rf"{unequal}(?![a-z]|{_BOTH}{equal})", text):
         return False

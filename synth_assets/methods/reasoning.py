@@ -19,7 +19,7 @@ from synth_assets.teacher.messages import Plan, Profile, Reply, Request
 METHOD = "reasoning"
 TEMPLATES = ("reasoning",)
 ANSWER_LABELS = {"en": "Answer:", "zh": "答案："}
-_ANSWER = {language: re.compile(rf"\b{label[:-1]}\s*\**\s*[:：]", re.IGNORECASE) for language, label in ANSWER_LABELS.items()}
+_ANSWER = {language: re.compile(rf"(?<![a-z]){label[:-1]}\s*\**\s*[:：]", re.IGNORECASE) for language, label in ANSWER_LABELS.items()}
 
 Verify = Callable[[Sequence[tuple[str, str]]], list[str]]
 """(reference answer, predicted answer) pairs to verdicts: correct, wrong, unparsable_gold, unparsable_prediction, verifier_error, timeout."""

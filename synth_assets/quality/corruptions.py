@@ -110,6 +110,21 @@ def _truncated(prompt: str, answer: str, others: Sequence[str], random: Random) 
     return answer[:end].rstrip(".!?。！？:：,，;；")
 
 
+def _opening(prompt: str, answer: str, others: Sequence[str], random: Random) -> str | None:
+    """The first sentence alone."""
+    pieces = sentences(answer)
+    return pieces[0] if len(pieces) > 1 else None
+
+
+def _thinned(prompt: str, answer: str, others: Sequence[str], random: Random) -> str | None:
+    """Half of the sentences are missing, the rest stands in order."""
+    pieces = sentences(answer)
+    if len(pieces) < 3:
+        return None
+    kept = sorted(random.sample(range(len(pieces)), len(pieces) // 2))
+    return _joined([pieces[i] for i in kept], answer)
+
+
 def _swapped(prompt: str, answer: str, others: Sequence[str], random: Random) -> str | None:
     """The answer to another prompt."""
     return random.choice(others) if others else None
@@ -195,6 +210,8 @@ Corruption = Callable[[str, str, Sequence[str], Random], str | None]
 
 KINDS: dict[str, Corruption] = {
     "truncated": _truncated,
+    "opening": _opening,
+    "thinned": _thinned,
     "swapped": _swapped,
     "shuffled": _shuffled,
     "refusal": _refusal,

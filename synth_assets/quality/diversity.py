@@ -93,9 +93,7 @@ def ngram_counts(tokens: Sequence[Sequence[str]], longest: int) -> list[NDArray[
     for n in range(2, longest + 1):
         inside = text_of[: len(text_of) - n + 1] == text_of[n - 1 :]
         starts = np.flatnonzero(inside)
-        _, inverse, frequencies = np.unique(
-            grams[starts] * len(vocabulary) + unigrams[starts + n - 1], return_inverse=True, return_counts=True
-        )
+        _, inverse, frequencies = np.unique(grams[starts] * len(vocabulary) + unigrams[starts + n - 1], return_inverse=True, return_counts=True)
         counts.append(frequencies.astype(np.int64))
         grams = np.zeros(len(text_of), np.int64)
         grams[starts] = inverse

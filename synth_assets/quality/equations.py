@@ -6,6 +6,7 @@ or a unit is left out. Invariant: a statement that cannot be read in full is not
 
 import re
 from fractions import Fraction
+from itertools import pairwise
 from typing import NamedTuple
 
 __all__ = ["Equations", "check_equations", "final_number", "numbers"]
@@ -46,7 +47,7 @@ def check_equations(text: str) -> Equations:
         if all(side.operators == 0 for side in sides):
             continue
         read += 1
-        false += any(abs(a.value - b.value) > _slack(a, b) for a, b in zip(sides, sides[1:], strict=False))
+        false += any(abs(a.value - b.value) > _slack(a, b) for a, b in pairwise(sides))
     return Equations(read, false)
 
 

@@ -14,6 +14,7 @@ from math import log1p, nan
 import numpy as np
 from numpy.typing import NDArray
 
+from synth_assets.quality.corruptions import sentences
 from synth_assets.quality.embeddings import Embed
 from synth_assets.quality.equations import check_equations, final_number, numbers
 from synth_assets.quality.leaks import find_boilerplate, find_scaffold, split_thinking
@@ -30,6 +31,9 @@ Features = NDArray[np.float64]
 LONGEST = 150
 """Words from which more length, and content words from which more content, count no further."""
 
+RELEVANT = 0.7
+"""Cosine of prompt and answer from which more counts no further: the nearest answer of all repeats the prompt."""
+
 _HAN = re.compile(f"[{HAN}]")
 _TERMINAL = re.compile(r"[.!?…。！？][\"'”’」』)\]）】*_`]*\Z")
 _SIGNED_OFF = 5
@@ -37,6 +41,13 @@ _SIGNED_OFF = 5
 _LATE = re.compile(
     r"(?:and|but|or|so|then|however|therefore|thus|hence|also|otherwise|moreover|furthermore|instead|together|it|they|this|that|these|those|both|he|she)\b"
     r"|(?:但是|但|而且|因此|所以|然而|然后|不过|否则|此外|另外|它|它们|这|那|其)",
+    re.IGNORECASE,
+)
+_SMALL_TALK = re.compile(
+    r"\b(?:i\s+)?hope\s+(?:this|that|it)\s+helps|let\s+me\s+know\s+if|feel\s+free\s+to|happy\s+to\s+(?:help|answer|assist)|(?:great|good|excellent)\s+question"
+    r"|thank(?:s|\s+you)\s+for\s+(?:asking|your\s+question)|^(?:sure|certainly|of\s+course|absolutely)\b[,.!]|important\s+to\s+(?:remember|note)"
+    r"|^(?:in\s+conclusion|overall|to\s+sum\s+up)\b|as\s+you\s+can\s+see"
+    r"|希望.{0,8}帮助|随时.{0,6}(?:告诉|提问|联系)|很(?:乐意|高兴)|很?好的问题|感谢.{0,4}提问|^(?:好的|当然)[，,！!。]|需要(?:记住|注意)的是|^(?:总而言之|总之|综上)",
     re.IGNORECASE,
 )
 _LIST_ITEM = re.compile(r"^[ \t]*(?:[-*•]|\d{1,3}[.)、])[ \t]*\S", re.MULTILINE)
@@ -77,7 +88,8 @@ def features(prompts: Sequence[str], responses: Sequence[str], embed: Embed | No
     embeddable = [i for i, row in enumerate(rows) if not is_chinese(row.prompt)]
     if embed is not None and embeddable:
         vectors = embed([rows[i].prompt for i in embeddable] + [rows[i].answer for i in embeddable]).astype(np.float64)
-        table[embeddable, FEATURES.index("cosine")] = (vectors[: len(embeddable)] * vectors[len(embeddable) :]).sum(axis=1)
+        cosines = (vectors[: len(embeddable)] * vectors[len(embeddable) :]).sum(axis=1)
+        table[embeddable, FEATURES.index("relevance")] = np.minimum(cosines, RELEVANT)
     return table
 
 
@@ -144,8 +156,9 @@ def _lists(row: _Row) -> float:
     return min(log1p(len(_LIST_ITEM.findall(row.answer))), log1p(10))
 
 
-def _digits(row: _Row) -> float:
-    return sum(token[0].isdigit() for token in row.told) / len(row.told) if row.told else 0.0
+def _small_talk(row: _Row) -> float:
+    pieces = sentences(row.answer)
+    return sum(_SMALL_TALK.search(piece) is not None for piece in pieces) / len(pieces) if pieces else 0.0
 
 
 def _false_equation(row: _Row) -> float:
@@ -174,8 +187,8 @@ _TEXT_FEATURES = {
     "scaffold": _scaffold,
     "other_script": _other_script,
     "lists": _lists,
-    "digits": _digits,
+    "small_talk": _small_talk,
     "false_equation": _false_equation,
     "unsupported_answer": _unsupported_answer,
 }
-FEATURES = (*_TEXT_FEATURES, "cosine")
+FEATURES = (*_TEXT_FEATURES, "relevance")

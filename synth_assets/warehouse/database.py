@@ -17,12 +17,12 @@ import duckdb
 
 from synth_assets import schemas
 from synth_assets.accounts import Outcome, Row
+from synth_assets.errors import WarehouseBusy, WarehouseError
+from synth_assets.schemas import SCHEMA, Slice, Table
 from synth_assets.warehouse.columns import Columns, as_json
 from synth_assets.warehouse.duckdb_errors import explained, lock_holder
-from synth_assets.errors import WarehouseBusy, WarehouseError
 from synth_assets.warehouse.history import note, require_passed, slice_name, version_of
 from synth_assets.warehouse.migrations import migrate
-from synth_assets.schemas import SCHEMA, Slice, Table
 from synth_assets.warehouse.sidecar import Sidecar
 
 if TYPE_CHECKING:

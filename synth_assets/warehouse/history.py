@@ -10,10 +10,10 @@ from datetime import UTC, datetime, timedelta
 import duckdb
 
 from synth_assets.accounts import Row
-from synth_assets.warehouse.columns import Columns, finite
 from synth_assets.errors import UpstreamNotPassed, WarehouseError
 from synth_assets.identity import canonical, data_version
 from synth_assets.schemas import STAGE_HISTORY
+from synth_assets.warehouse.columns import Columns, finite
 
 __all__ = ["note", "require_passed", "slice_name", "version_of"]
 

@@ -184,7 +184,7 @@ def _filtered(tables: Tables) -> list[Row]:
 
 
 def _mixed(tables: Tables) -> list[Row]:
-    rows = []
+    rows: list[Row] = []
     for row in [*tables["filtered"], *tables["real_data"]]:
         real = "prompt" not in row
         asked = [_message("user", row["instruction"] if real else row["prompt"])]

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 
 from synth_assets.accounts import Outcome, Row
-from synth_assets.config import Domain
+from synth_assets.config import Domain, EvolInstruct
 from synth_assets.methods import distillation, evol_instruct
 from synth_assets.methods.evol_instruct import BREADTH, DEPTH, OPERATIONS, operation_for
 from synth_assets.prompts import load
 from synth_assets.teacher.messages import Plan, Profile, Reply, Request
-from synth_assets_tests.methods.driving import LARGE, SMALL, Answer, key_of, make_domain, mixtures, picking, reply, rules, run, seed_rows
+from synth_assets_tests.methods.driving import LARGE, SMALL, Answer, make_domain, mixtures, picking, reply, rules, run, seed_rows
 
 SYSTEMS = {load(f"evolve_{operation}", language).system: operation for operation in OPERATIONS for language in ("en", "zh")}
 JUDGES = {load("evolve_judge", language).system: "judge" for language in ("en", "zh")}
@@ -56,7 +56,7 @@ def evolutions(outcome: Outcome) -> list[Row]:
 @settings(max_examples=40, deadline=None)
 @given(mixtures)
 def test_every_mixture_of_replies_is_accounted_for_and_gives_the_same_rows_again(replies: list[dict[str, Any]]) -> None:
-    twins = [{**row, "instruction": "Sort the list.", "input": row["id"]} for row in seed_rows()[:3]]
+    twins = [{**row, "id": f"twin-{i}", "instruction": "Sort the list.", "input": f"{i}, 3, 1"} for i, row in enumerate(seed_rows()[:3])]
     for language in ("en", "zh"):
         domain = make_domain(language, evol_instruct={"rounds": 2, "judge": language == "en"})
         roots = [*seed_rows(language)[:3], *twins]
@@ -149,18 +149,10 @@ def test_an_evolution_that_repeats_the_pool_or_another_of_its_round_gains_nothin
     assert rules(outcome) == ["no_information_gain"] * len(roots)
 
 
-def test_an_evolution_that_was_eliminated_may_come_again() -> None:
-    same = {"text": "Explain why moss likes stone."}
-
-    def answer(request: Request) -> Reply:
-        first_round = kind(request) == "judge" and SEEN.setdefault("judged", key_of(request)) == key_of(request)
-        return teacher(rewrite=same, judge={"text": "Equal"} if first_round else {})(request)
-
-    SEEN: dict[str, str] = {}
-    one = seed_rows()[:1]
-    outcome, _ = attempt(make_domain(evol_instruct={"rounds": 2}), answer, one)
-    # The judge is asked about the same two texts again, and a ledger gives the same verdict.
-    assert [(r.rule, r.evidence) for r in outcome.rejected] == [("no_information_gain", "judge: Equal")] * 2
+def test_an_evolution_that_was_eliminated_is_not_taken_for_one_of_the_pool() -> None:
+    same = teacher(rewrite={"text": "Explain why moss likes stone."}, answer={"text": "Sorry, no."})
+    outcome, _ = attempt(make_domain(evol_instruct={"rounds": 2}), same, seed_rows()[:1])
+    assert rules(outcome) == ["sorry_answer", "sorry_answer"]
 
 
 def test_the_answer_that_decides_is_the_one_that_teacher_responses_asks_for() -> None:
@@ -198,8 +190,8 @@ def test_only_the_chosen_roots_are_evolved_and_the_choice_is_repeated() -> None:
 
 @pytest.mark.parametrize(("share", "breadth"), [(1 / 6, 1 / 6), (0.0, 0.0), (1.0, 1.0), (0.5, 0.5)])
 def test_operations_are_drawn_with_their_chances(share: float, breadth: float) -> None:
-    settings_ = evol_instruct.EvolInstruct(breadth_share=share)
-    draws = Counter(operation_for(make_domain(), settings_, {"id": f"row-{i}"}, 1) for i in range(3000))
+    chances = EvolInstruct(breadth_share=share)
+    draws = Counter(operation_for(make_domain(), chances, {"id": f"row-{i}"}, 1) for i in range(3000))
     assert draws[BREADTH] / 3000 == pytest.approx(breadth, abs=0.03)
     for operation in DEPTH:
         assert draws[operation] / 3000 == pytest.approx((1 - breadth) / 5, abs=0.03)

@@ -4,7 +4,9 @@ mixed as (
 
     select
         *,
-        len({{ words('text') }}) as words
+        len({{ words("array_to_string(texts, ' ')") }}) as words,
+        -- the estimate of the release's card: UTF-8 bytes by 4
+        round_even(strlen(array_to_string(texts, '')) / 4, 0) as tokens
 
     from {{ ref('stg_mixed') }}
 
@@ -27,8 +29,7 @@ composition as (
         count(*) as rows,
         count(released.mixed_row_id) as released_rows,
         sum(mixed.words)::bigint as words,
-        -- about three words to four tokens
-        round(sum(mixed.words) * 4 / 3)::bigint as approximate_tokens
+        sum(mixed.tokens)::bigint as approximate_tokens
 
     from mixed
 

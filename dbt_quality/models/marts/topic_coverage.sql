@@ -33,8 +33,8 @@ coverage as (
         count(*) as declared,
         count(*) filter (where rows > 0) as filled,
         filled / declared as coverage,
-        -sum(share * ln(share)) filter (where share > 0)
-            / nullif(ln(declared), 0) as evenness
+        -- an empty topic adds nothing; DuckDB refuses ln(0)
+        -sum(share * ln(nullif(share, 0))) / nullif(ln(declared), 0) as evenness
 
     from stage_cells
 

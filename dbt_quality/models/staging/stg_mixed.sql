@@ -19,15 +19,14 @@ renamed as (
         origin,
         source,
         license,
-        array_to_string(
-            [
-                message.content
-                for message in list_concat(
-                    messages, coalesce(chosen, []), coalesce(rejected, [])
-                )
-            ],
-            ' '
-        ) as text
+
+        ---------- lists
+        [
+            message.content
+            for message in list_concat(
+                messages, coalesce(chosen, []), coalesce(rejected, [])
+            )
+        ] as texts
 
     from source
 

@@ -1,0 +1,196 @@
+"""The quality report: one HTML file that says what became of all candidates, what the gates did, and shows rows of both sides.
+
+Figures come from the marts of the dbt project, samples from the stages' tables, all through one `query` function, so that the page can be made from
+any connection. Invariant: the page is complete in itself and runs nothing. Every text is escaped, and its Content-Security-Policy forbids
+scripts and requests of any kind, whatever a model wrote.
+"""
+
+import json
+import os
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined
+
+from synth_assets.accounts import Row
+
+__all__ = ["MARTS", "Query", "ReportData", "Sample", "collect", "render", "write"]
+
+Query = Callable[[str, Sequence[Any]], list[Row]]
+"""Rows of a `select`, given its text and the values of its `?`."""
+
+MARTS = ("funnel", "rejections_by_rule", "topic_cells", "topic_coverage", "contamination", "mix_composition", "teacher_cost")
+"""The tables of the schema `quality` that the report reads."""
+
+TEMPLATE = files("synth_assets.release") / "quality_report.html.j2"
+
+LONGEST = 1200
+"""Characters shown of one text."""
+
+_TEXTS = ("instruction", "input", "prompt", "thinking", "response", "chosen", "rejected", "text")
+"""Columns of a candidate that people read, in the order in which they are shown."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One row as a reader sees it."""
+
+    domain: str
+    label: str
+    """Kind of a kept row, stage of a rejected one."""
+    row_id: str
+    texts: Mapping[str, str]
+    """Its texts by column name, none of them empty."""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    """Further values by name."""
+    reasons: Sequence[Row] = ()
+    """Of a rejected row: rule, score and evidence of every rule that it broke."""
+
+
+@dataclass(frozen=True)
+class ReportData:
+    """All that the page shows; rows have the columns of the mart of the same name."""
+
+    as_of: str | None
+    """When the newest slice was materialized, ISO 8601; None for an empty warehouse."""
+    release: str | None
+    """Version of the last release."""
+    funnel: Sequence[Row]
+    """With `checks`: whether the blocking checks of the slice passed, None while they have not run."""
+    rejections_by_rule: Sequence[Row]
+    topic_cells: Sequence[Row]
+    topic_coverage: Sequence[Row]
+    contamination: Sequence[Row]
+    mix_composition: Sequence[Row]
+    teacher_cost: Sequence[Row]
+    kept: Sequence[Sample]
+    rejected: Sequence[Sample]
+
+    @property
+    def key_numbers(self) -> dict[str, int | float | None]:
+        """The few numbers that stand for the whole; dollars are None where no price is known."""
+        costs = [row["cost_usd"] for row in self.teacher_cost if row["cost_usd"] is not None]
+        return {
+            "domains": len({row["domain"] for row in self.funnel}),
+            "mixed_rows": sum(row["rows"] for row in self.mix_composition),
+            "released_rows": sum(row["released_rows"] for row in self.mix_composition),
+            "rejected_candidates": sum(row["rejected"] for row in self.funnel),
+            "failed_slices": sum(row["checks"] is False for row in self.funnel),
+            "contamination_hits": sum(row["hits"] for row in self.contamination),
+            "teacher_calls": round(sum(row["calls"] for row in self.teacher_cost)),
+            "cost_usd": sum(costs) if costs else None,
+        }
+
+
+def collect(query: Query, *, kept_samples: int = 3, rejected_samples: int = 1) -> ReportData:
+    """Read the report's data; the marts must have been built.
+
+    Args:
+        query: Reads the warehouse. All reads should see one state.
+        kept_samples: Rows of filtered per domain and kind.
+        rejected_samples: Candidates per domain, stage and rule. Both are drawn by a hash of the id: the same rows give the same sample.
+    """
+    newest = query("select max(materialized_at) as at from synth.stage_history", [])
+    released = query("select max(version) as version from synth.release", [])
+    return ReportData(
+        as_of=newest[0]["at"],
+        release=released[0]["version"],
+        funnel=query(_FUNNEL, []),
+        rejections_by_rule=query("select * from quality.rejections_by_rule order by domain, stage, rows desc, rule", []),
+        topic_cells=query("select * from quality.topic_cells order by domain, is_declared desc, topic", []),
+        topic_coverage=query("select * from quality.topic_coverage order by domain, stage", []),
+        contamination=query("select * from quality.contamination order by domain, stage, hits desc, benchmark, rule, part", []),
+        mix_composition=query("select * from quality.mix_composition order by domain, kind, rows desc, origin, source, license", []),
+        teacher_cost=query("select * from quality.teacher_cost order by domain = '', domain, stage", []),
+        kept=[_kept(row) for row in query(_KEPT, [kept_samples])],
+        rejected=_rejected(query(_REJECTED, [rejected_samples])),
+    )
+
+
+def render(data: ReportData) -> str:
+    """The page."""
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters |= {"count": _count, "share": _share, "dollars": _dollars, "cut": _cut}
+    return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(data=data)
+
+
+def write(path: Path, html: str) -> None:
+    """Put the page at `path`, so that a reader finds the old page or the new one, never half of one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f"{path.name}.{os.getpid()}.new")
+    try:
+        unfinished.write_text(html, encoding="utf-8")
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+_FUNNEL = """
+    with newest as (
+        select domain, stage, passed from synth.stage_history
+        qualify row_number() over (partition by domain, stage order by materialized_at desc) = 1
+    )
+    select funnel.*, newest.passed as checks from quality.funnel
+    -- what is not partitioned is materialized under no domain
+    left join newest on newest.stage = funnel.stage and newest.domain = if(funnel.stage = 'release', '', funnel.domain)
+    order by funnel.domain, funnel.position
+"""
+
+_KEPT = """
+    select id, domain, kind, topic, method, model, reward, prompt, response, rejected from synth.filtered
+    qualify row_number() over (partition by domain, kind order by md5(id)) <= ?
+    order by domain, kind, md5(id)
+"""
+
+# Candidates are chosen by their keys alone: their JSON is read for the chosen ones only.
+_REJECTED = """
+    with candidates as (
+        select domain, stage, row_id, min(rule) as first_rule from synth.rejections group by domain, stage, row_id
+    ), chosen as (
+        select * from candidates
+        qualify row_number() over (partition by domain, stage, first_rule order by md5(row_id)) <= ?
+    )
+    select domain, stage, row_id, rule, score, evidence, "row" as candidate
+    from chosen join synth.rejections using (domain, stage, row_id)
+    order by domain, stage, first_rule, md5(row_id), rule
+"""
+
+
+def _kept(row: Row) -> Sample:
+    facts = {name: row[name] for name in ("topic", "method", "model")} | {"reward": f"{row['reward']:.2f}"}
+    return Sample(row["domain"], row["kind"], row["id"], _texts(row), facts)
+
+
+def _rejected(rows: Sequence[Row]) -> list[Sample]:
+    """One sample per candidate from its rows of `rejections`, in their order."""
+    grouped: defaultdict[tuple[str, str, str], list[Row]] = defaultdict(list)
+    for row in rows:
+        grouped[row["domain"], row["stage"], row["row_id"]].append(row)
+    return [Sample(domain, stage, row_id, _texts(json.loads(found[0]["candidate"])), reasons=found) for (domain, stage, row_id), found in grouped.items()]
+
+
+def _texts(row: Mapping[str, Any]) -> dict[str, str]:
+    # The JSON of a candidate may escape half of a surrogate pair, which no file can hold.
+    return {name: row[name].encode(errors="replace").decode() for name in _TEXTS if isinstance(row.get(name), str) and row[name].strip()}
+
+
+def _count(value: float) -> str:
+    """A number of things, with thousands apart; shared calls may leave a fraction."""
+    return f"{value:,.0f}" if float(value).is_integer() or value >= 100 else f"{value:,.1f}"
+
+
+def _share(value: float | None) -> str:
+    return "–" if value is None else f"{value:.1%}"
+
+
+def _dollars(value: float | None) -> str:
+    """Four digits behind the point, since one call of a small model costs less than a cent."""
+    return "unknown" if value is None else f"${value:,.4f}"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}… ({len(text) - LONGEST:,} more characters)"

@@ -1,0 +1,107 @@
+"""Which teacher answers: what the environment says, said aloud, with a budget where it costs money."""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from synth_assets.errors import BudgetExceeded, SynthError, TeacherRefusedAccess
+from synth_assets.teacher.client import Endpoint, Teacher
+from synth_assets.teacher.embedded import SLOTS, EmbeddedServer
+from synth_assets.teacher.ledger import Ledger
+from synth_assets.teacher.messages import Profile
+from synth_assets.teacher.prices import Price, is_own_server, price_of
+from synth_assets.teacher.terms import EMBEDDED_MODEL
+
+__all__ = ["CLAUDE", "Choice", "choose", "open_teacher"]
+
+CLAUDE = "claude-sonnet-4-5"
+"""The model when a key is there and SYNTH_TEACHER says nothing."""
+CLAUDE_URL = "https://api.anthropic.com"
+CONCURRENCY = 16
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A teacher that was chosen, not yet opened."""
+
+    model: str
+    embedded: bool
+    base_url: str
+    """Empty for the embedded server, whose port is not known before it starts."""
+    price: Price | None
+    announcement: str
+    """The choice in one sentence."""
+
+    @property
+    def paid(self) -> bool:
+        """Whether calls cost money, as far as is known."""
+        return self.price is None or self.price.input > 0 or self.price.output > 0
+
+
+def choose(env: Mapping[str, str] = os.environ) -> Choice:
+    """The teacher that `env` asks for.
+
+    Raises:
+        TeacherRefusedAccess: the Messages API is asked for, and there is no key.
+    """
+    wanted = env.get("SYNTH_TEACHER", "").strip()
+    key = env.get("ANTHROPIC_API_KEY", "").strip() or env.get("ANTHROPIC_AUTH_TOKEN", "").strip()
+    url = env.get("ANTHROPIC_BASE_URL", "").strip()
+    if wanted == "embedded" or not (wanted or key or url):
+        why = "SYNTH_TEACHER says so" if wanted else "there is no ANTHROPIC_API_KEY"
+        said = f"Teacher: the embedded {EMBEDDED_MODEL} ({why}). It shows how the gates work; its rows are no evidence of data quality."
+        return Choice(EMBEDDED_MODEL, True, "", Price(0.0, 0.0), said)
+    base = url or CLAUDE_URL
+    if not key and not is_own_server(base):
+        raise TeacherRefusedAccess(f"{base} needs a key: set ANTHROPIC_API_KEY, or SYNTH_TEACHER=embedded for the embedded model.")
+    model = wanted or CLAUDE
+    price = price_of(model, base, env)
+    cost = "its price is unknown" if price is None else f"${price.input:g} in, ${price.output:g} out per million tokens"
+    return Choice(model, False, base, price, f"Teacher: {model} at {base} ({cost}).")
+
+
+def open_teacher(home: Path, env: Mapping[str, str], *, domain_budget_usd: float | None = None) -> Teacher:
+    """The teacher of a run, its ledger in `home`.
+
+    Raises:
+        BudgetExceeded: calls cost money and there is no budget.
+        TeacherRefusedAccess: there is no key.
+    """
+    choice = choose(env)
+    budget = _number(env, "SYNTH_BUDGET_USD", float, domain_budget_usd)
+    if domain_budget_usd is not None and budget is not None:
+        budget = min(budget, domain_budget_usd)
+    if choice.paid and budget is None:
+        raise BudgetExceeded(
+            f"{choice.announcement} A paid teacher does not start without a budget: set SYNTH_BUDGET_USD to the dollars that you allow"
+            + (", and SYNTH_PRICE_USD_PER_MTOK to the model's price." if choice.price is None else ".")
+        )
+    if choice.price is None:
+        raise BudgetExceeded(f"{choice.announcement} A budget cannot be kept without a price: set SYNTH_PRICE_USD_PER_MTOK, such as 3,15.")
+    server = EmbeddedServer(home) if choice.embedded else None
+    base_url: Callable[[], str] = (lambda: server.base_url) if server is not None else (lambda: choice.base_url)
+    endpoint = Endpoint(
+        identity=server.identity if server is not None else choice.base_url.rstrip("/"),
+        base_url=base_url,
+        stop=server.stop if server is not None else (lambda: None),
+        api_key="embedded" if server is not None else env.get("ANTHROPIC_API_KEY", "").strip() or None,
+        auth_token=None if server is not None else env.get("ANTHROPIC_AUTH_TOKEN", "").strip() or None,
+        takes_sampling=choice.embedded or choice.base_url.rstrip("/") != CLAUDE_URL,
+    )
+    profile = Profile(choice.model, small=choice.embedded, raw_prompt=choice.embedded or is_own_server(choice.base_url), paid=choice.paid)
+    concurrency = _number(env, "SYNTH_CONCURRENCY", int, SLOTS if choice.embedded else CONCURRENCY)
+    return Teacher(Ledger(home / "ledger.sqlite"), endpoint, profile, price=choice.price, budget_usd=budget, concurrency=int(concurrency or 1))
+
+
+def _number(env: Mapping[str, str], name: str, kind: type[float] | type[int], default: float | None) -> float | None:
+    text = env.get(name, "").strip()
+    if not text:
+        return default
+    try:
+        value = kind(text)
+    except ValueError as error:
+        raise SynthError(f"{name}={text!r} is not a number.") from error
+    if value < 0 or value != value:
+        raise SynthError(f"{name}={text!r} must not be negative.")
+    return value

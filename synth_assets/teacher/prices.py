@@ -1,0 +1,70 @@
+"""What a call costs: by the dated price list of the package, by the user's own price, or nothing on a server of one's own."""
+
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from urllib.parse import urlsplit
+
+import yaml
+
+from synth_assets.errors import SynthError
+
+__all__ = ["Price", "is_own_server", "price_of"]
+
+CHARACTERS_PER_TOKEN = 2
+"""For the upper bound of a prompt's tokens: English has about 4, Chinese 1 to 2; a bound must not be passed."""
+
+
+@dataclass(frozen=True)
+class Price:
+    """US dollars per million tokens."""
+
+    input: float
+    output: float
+
+    def of(self, input_tokens: int, output_tokens: int) -> float:
+        """US dollars of one call."""
+        return (input_tokens * self.input + output_tokens * self.output) / 1e6
+
+    def at_most(self, characters: int, max_tokens: int) -> float:
+        """An upper bound of a call's price before it is made, in US dollars."""
+        return self.of(characters // CHARACTERS_PER_TOKEN + 64, max_tokens)
+
+
+def price_of(model: str, base_url: str, env: Mapping[str, str]) -> Price | None:
+    """Price of `model` at `base_url`: the user's, nothing on an own server, the list's; None when it is unknown.
+
+    Raises:
+        SynthError: SYNTH_PRICE_USD_PER_MTOK is not two numbers.
+    """
+    own = env.get("SYNTH_PRICE_USD_PER_MTOK", "").strip()
+    if own:
+        try:
+            given = [float(part) for part in own.split(",")]
+        except ValueError:
+            given = []
+        if len(given) != 2 or min(given) < 0:
+            raise SynthError(f"SYNTH_PRICE_USD_PER_MTOK={own!r} is not a price. Write input and output in dollars per million tokens, such as 3,15.")
+        return Price(*given)
+    if is_own_server(base_url):
+        return Price(0.0, 0.0)
+    matches = [prefix for prefix in _list() if model.startswith(prefix)]
+    return _list()[max(matches, key=len)] if matches else None
+
+
+def is_own_server(base_url: str) -> bool:
+    """Whether `base_url` is on this machine or in a private network: such a server costs nothing by the token."""
+    host = urlsplit(base_url).hostname or ""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+    return address.is_loopback or address.is_private
+
+
+@cache
+def _list() -> dict[str, Price]:
+    data = yaml.safe_load((files("synth_assets.teacher") / "prices.yaml").read_text(encoding="utf-8"))
+    return {prefix: Price(entry["input"], entry["output"]) for prefix, entry in data["models"].items()}
