@@ -8,8 +8,9 @@ import logging
 import os
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
+from io import StringIO
 from typing import TYPE_CHECKING, Any
 
 from synth_assets.domain_files import domains_folder, load_domains
@@ -70,7 +71,8 @@ def run_domains(wanted: Sequence[str], to: str | None) -> int:
     display.say(announcement())
     home.prepare()
     try:
-        with _quiet_logs(), display, watched(display):
+        # dbt and Dagster write to the terminal by themselves; what they say is in the run's log.
+        with _quiet_logs(), redirect_stdout(StringIO()), display, watched(display):
             _materialize(chosen, to, report, display)
     except KeyboardInterrupt:
         display.say("Stopped. What the teacher answered is in the ledger: the same command goes on from there.")

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from rich import box
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 __all__ = ["Display", "summary"]
 
 PLAIN_SECONDS = 10.0
+PLAIN_WIDTH = 180
+"""Columns of a line where there is no terminal to ask."""
 
 
 @dataclass
@@ -57,7 +60,8 @@ class Display:
     """A watcher of stages (see `progress.Watcher`) that prints them."""
 
     def __init__(self, console: Console | None = None) -> None:
-        self.console = console or Console(file=sys.stdout, highlight=False, soft_wrap=True)
+        width = None if sys.stdout.isatty() else PLAIN_WIDTH
+        self.console = console or Console(file=sys.stdout, highlight=False, soft_wrap=True, width=width)
         self.calls_made = 0
         self._stage: _Stage | None = None
         self._said = 0.0
@@ -114,11 +118,11 @@ def summary(report: "RunReport", home: "Home", display: Display) -> None:
     warehouse = Warehouse(home.warehouse)
     console = display.console
     if home.warehouse.exists():
-        table = Table(title="Rows", title_justify="left")
+        table = Table(box=box.SIMPLE, pad_edge=False)
         for name in ("domain", "stage"):
-            table.add_column(name)
+            table.add_column(name, no_wrap=True)
         for name in ("in", "kept", "rejected", "surplus", "tokens", "US$"):
-            table.add_column(name, justify="right")
+            table.add_column(name, justify="right", no_wrap=True)
         table.add_column("rejected by")
         for row in warehouse.query(_SUMMARY, {"domains": report.domains}):
             dollars = "unknown" if row["unpriced"] else f"{row['cost_usd'] or 0:.2f}"

@@ -8,7 +8,7 @@ from synth_assets import progress
 from synth_assets.accounts import Outcome
 from synth_assets.config import Domain
 from synth_assets.defs.resources import DomainsResource, EmbedderResource, TeacherResource, WarehouseResource
-from synth_assets.defs.stage import code_version, stage_settings, store
+from synth_assets.defs.stage import code_version, stage_asset, store
 from synth_assets.methods import constitutional, distillation, elimination, evol_instruct, instruction_pool, magpie, reasoning, self_instruct
 from synth_assets.methods import seeds as seeds_method
 
@@ -24,7 +24,7 @@ def begin(domain: Domain, stage: str) -> Outcome:
     return outcome
 
 
-@dg.asset(**stage_settings("seeds", group=GROUP, version=code_version(seeds_method), kinds=["python"]))
+@stage_asset("seeds", group=GROUP, version=code_version(seeds_method), kinds=["python"])
 def seeds(context: dg.AssetExecutionContext, warehouse: WarehouseResource, domains: DomainsResource) -> dg.MaterializeResult[Any]:
     """Seeds as the domain's file has them now."""
     loaded = domains.load(context.partition_key)
@@ -33,9 +33,7 @@ def seeds(context: dg.AssetExecutionContext, warehouse: WarehouseResource, domai
     return store(context, warehouse.open(), "seeds", outcome)
 
 
-@dg.asset(
-    **stage_settings("generated_instructions", group=GROUP, version=code_version(self_instruct, magpie, instruction_pool), deps=["seeds"], kinds=["anthropic"])
-)
+@stage_asset("generated_instructions", group=GROUP, version=code_version(self_instruct, magpie, instruction_pool), deps=["seeds"], kinds=["anthropic"])
 def generated_instructions(
     context: dg.AssetExecutionContext, warehouse: WarehouseResource, domains: DomainsResource, teacher: TeacherResource
 ) -> dg.MaterializeResult[Any]:
@@ -48,14 +46,12 @@ def generated_instructions(
     return store(context, database, "generated_instructions", outcome, calls=teacher.calls(outcome))
 
 
-@dg.asset(
-    **stage_settings(
-        "evolved_instructions",
-        group=GROUP,
-        version=code_version(evol_instruct, elimination, distillation),
-        deps=["seeds", "generated_instructions"],
-        kinds=["anthropic"],
-    )
+@stage_asset(
+    "evolved_instructions",
+    group=GROUP,
+    version=code_version(evol_instruct, elimination, distillation),
+    deps=["seeds", "generated_instructions"],
+    kinds=["anthropic"],
 )
 def evolved_instructions(
     context: dg.AssetExecutionContext, warehouse: WarehouseResource, domains: DomainsResource, teacher: TeacherResource
@@ -68,7 +64,7 @@ def evolved_instructions(
     return store(context, database, "evolved_instructions", outcome, calls=teacher.calls(outcome))
 
 
-@dg.asset(**stage_settings("teacher_responses", group=GROUP, version=code_version(distillation, reasoning), deps=["evolved_instructions"], kinds=["anthropic"]))
+@stage_asset("teacher_responses", group=GROUP, version=code_version(distillation, reasoning), deps=["evolved_instructions"], kinds=["anthropic"])
 def teacher_responses(
     context: dg.AssetExecutionContext, warehouse: WarehouseResource, domains: DomainsResource, teacher: TeacherResource
 ) -> dg.MaterializeResult[Any]:
@@ -86,11 +82,7 @@ def teacher_responses(
     return store(context, database, "teacher_responses", outcome, calls=teacher.calls(outcome))
 
 
-@dg.asset(
-    **stage_settings(
-        "preference_pairs", group=GROUP, version=code_version(constitutional), deps=["seeds", "teacher_responses", "reward_model"], kinds=["anthropic"]
-    )
-)
+@stage_asset("preference_pairs", group=GROUP, version=code_version(constitutional), deps=["seeds", "teacher_responses", "reward_model"], kinds=["anthropic"])
 def preference_pairs(
     context: dg.AssetExecutionContext,
     warehouse: WarehouseResource,

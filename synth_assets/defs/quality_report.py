@@ -18,7 +18,7 @@ __all__ = ["quality_report"]
     owners=OWNERS,
     kinds={"python", "html"},
     code_version=f"{code_version(report)}-{digest(report.TEMPLATE.read_text(encoding='utf-8'))[:12]}",
-    deps=[*report.MARTS, "release"],
+    deps=[*(dg.AssetKey(["quality", mart]) for mart in report.MARTS), "release"],
     description="One HTML page: funnel, gates, topics, contamination, mix, cost, and samples of kept and rejected rows with their reasons.",
 )
 def quality_report(warehouse: WarehouseResource) -> dg.MaterializeResult[Any]:

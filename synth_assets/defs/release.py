@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 
 from synth_assets.defs.resources import WarehouseResource
-from synth_assets.defs.stage import code_version, rule_table, sample_table, whole_settings
+from synth_assets.defs.stage import code_version, rule_table, sample_table, whole_asset
 from synth_assets.domain_files import domains_folder, list_domain_names, load_domains
 from synth_assets.errors import ConfigError, StageFailed
 from synth_assets.home import Home
@@ -19,7 +19,7 @@ GROUP = "release"
 _COLUMNS = ("id", "domain", "kind", "mixed_id", "split")
 
 
-@dg.asset(**whole_settings("release", group=GROUP, version=code_version(selection, export, facts, card), deps=["mixed"], kinds=["python", "parquet"]))
+@whole_asset("release", group=GROUP, version=code_version(selection, export, facts, card), deps=["mixed"], kinds=["python", "parquet"])
 def release(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult[Any]:
     """The last mix of every domain whose blocking checks passed, as a folder that trains."""
     database = warehouse.open()

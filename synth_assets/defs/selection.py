@@ -10,7 +10,7 @@ from synth_assets.conversations import prompt_of
 from synth_assets.defs.generation import begin
 from synth_assets.defs.resources import DomainsResource, EmbedderResource, WarehouseResource
 from synth_assets.defs.rewards import Rewards
-from synth_assets.defs.stage import code_version, sample_table, stage_settings, store, whole_settings
+from synth_assets.defs.stage import code_version, sample_table, stage_asset, store, whole_asset
 from synth_assets.domain_files import LoadedDomain
 from synth_assets.errors import StageFailed, UpstreamNotPassed
 from synth_assets.methods import seeds as seeds_method
@@ -22,7 +22,7 @@ from synth_assets.warehouse import Warehouse
 GROUP = "selection"
 
 
-@dg.asset(**whole_settings("benchmarks", group=GROUP, version=code_version(decontamination), kinds=["python"]))
+@whole_asset("benchmarks", group=GROUP, version=code_version(decontamination), kinds=["python"])
 def benchmarks(context: dg.AssetExecutionContext, warehouse: WarehouseResource, domains: DomainsResource) -> dg.MaterializeResult[Any]:
     """The items of every benchmark that a domain file names."""
     rows: dict[tuple[str, str, str], Row] = {}
@@ -52,7 +52,7 @@ def benchmark_rows(loaded: LoadedDomain) -> list[Row]:
     return rows
 
 
-@dg.asset(**stage_settings("real_data", group=GROUP, version=code_version(seeds_method, decontamination), deps=["benchmarks"], kinds=["python"]))
+@stage_asset("real_data", group=GROUP, version=code_version(seeds_method, decontamination), deps=["benchmarks"], kinds=["python"])
 def real_data(context: dg.AssetExecutionContext, warehouse: WarehouseResource, domains: DomainsResource) -> dg.MaterializeResult[Any]:
     """Curated rows of the files that the domain names, decontaminated like the synthetic ones."""
     loaded, database = domains.load(context.partition_key), warehouse.open()
@@ -65,14 +65,12 @@ def real_data(context: dg.AssetExecutionContext, warehouse: WarehouseResource, d
     return store(context, database, "real_data", outcome, extra={"contamination_hits": [hit._asdict() for hit in hits]})
 
 
-@dg.asset(
-    **stage_settings(
-        "filtered",
-        group=GROUP,
-        version=code_version(gates, rules, near_duplicates, decontamination),
-        deps=["seeds", "evolved_instructions", "teacher_responses", "preference_pairs", "real_data", "benchmarks", "reward_model"],
-        kinds=["python"],
-    )
+@stage_asset(
+    "filtered",
+    group=GROUP,
+    version=code_version(gates, rules, near_duplicates, decontamination),
+    deps=["seeds", "evolved_instructions", "teacher_responses", "preference_pairs", "real_data", "benchmarks", "reward_model"],
+    kinds=["python"],
 )
 def filtered(
     context: dg.AssetExecutionContext, warehouse: WarehouseResource, domains: DomainsResource, embedder: EmbedderResource
@@ -123,7 +121,7 @@ def benchmark_index(database: Warehouse, loaded: LoadedDomain, real_texts: list[
     return index
 
 
-@dg.asset(**stage_settings("spot_check", group=GROUP, version=code_version(sampling), deps=["filtered"], kinds=["python"]))
+@stage_asset("spot_check", group=GROUP, version=code_version(sampling), deps=["filtered"], kinds=["python"])
 def spot_check(context: dg.AssetExecutionContext, warehouse: WarehouseResource, domains: DomainsResource) -> dg.MaterializeResult[Any]:
     """Two seeded samples for people to read, with the verdicts that there are."""
     domain, database = domains.load(context.partition_key).config, warehouse.open()
@@ -133,7 +131,7 @@ def spot_check(context: dg.AssetExecutionContext, warehouse: WarehouseResource, 
     return store(context, database, "spot_check", outcome)
 
 
-@dg.asset(**stage_settings("mixed", group=GROUP, version=code_version(mixing, mixture), deps=["filtered", "spot_check", "real_data"], kinds=["python"]))
+@stage_asset("mixed", group=GROUP, version=code_version(mixing, mixture), deps=["filtered", "spot_check", "real_data"], kinds=["python"])
 def mixed(context: dg.AssetExecutionContext, warehouse: WarehouseResource, domains: DomainsResource) -> dg.MaterializeResult[Any]:
     """Synthetic and real rows at the domain's share, per kind."""
     domain, database = domains.load(context.partition_key).config, warehouse.open()

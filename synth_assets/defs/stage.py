@@ -3,10 +3,10 @@
 import hashlib
 import inspect
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.resources import files
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 import dagster as dg
 
@@ -42,17 +42,22 @@ def column_schema(table: Table) -> dg.TableSchema:
     )
 
 
-def stage_settings(name: str, *, group: str, version: str, deps: Sequence[str] = (), kinds: Sequence[str] = ()) -> dict[str, Any]:
-    """Keyword arguments of `dg.asset` for the partitioned stage `name`."""
-    return whole_settings(name, group=group, version=version, deps=deps, kinds=kinds) | {
-        "partitions_def": DOMAINS,
-        # One domain per run: with single_run a check's result loses its partition.
-        "backfill_policy": dg.BackfillPolicy.multi_run(1),
-    }
+Decorator = Callable[[Callable[..., dg.MaterializeResult[Any]]], dg.AssetsDefinition]
 
 
-def whole_settings(name: str, *, group: str, version: str, deps: Sequence[str] = (), kinds: Sequence[str] = ()) -> dict[str, Any]:
-    """Keyword arguments of `dg.asset` for the unpartitioned table `name`."""
+def stage_asset(name: str, *, group: str, version: str, deps: Sequence[str] = (), kinds: Sequence[str] = ()) -> Decorator:
+    """`dg.asset` for the partitioned stage `name`: what the UI shows comes from its schema."""
+    # One domain per run: with single_run a check's result loses its partition.
+    policy = dg.BackfillPolicy.multi_run(1)
+    return cast(Decorator, dg.asset(**_settings(name, group, version, deps, kinds), partitions_def=DOMAINS, backfill_policy=policy))
+
+
+def whole_asset(name: str, *, group: str, version: str, deps: Sequence[str] = (), kinds: Sequence[str] = ()) -> Decorator:
+    """`dg.asset` for the unpartitioned table `name`."""
+    return cast(Decorator, dg.asset(**_settings(name, group, version, deps, kinds)))
+
+
+def _settings(name: str, group: str, version: str, deps: Sequence[str], kinds: Sequence[str]) -> dict[str, Any]:
     table = schemas.BY_NAME[name]
     return {
         "name": name,

@@ -1,6 +1,6 @@
-"""The checks that every stage has: its columns, its ids, its topics and its account, from the table's own schema.
+"""The checks that every stage has (columns, values, ids, topics, the account), made from its table's schema, and those that several have.
 
-Invariant: they need no input but the stage's rows and its row of `stage_accounts`.
+Invariant: what every stage is checked for needs no input but its rows and its row of `stage_accounts`.
 """
 
 from collections.abc import Callable, Sequence
@@ -25,6 +25,8 @@ def shared(stage: str, *, apart: Sequence[str] = ()) -> tuple[Check, ...]:
     filled = [c.name for c in table.columns if c.required and c.type == "VARCHAR" and c.name not in {*MAY_BE_BLANK, *apart}]
     required = [c.name for c in table.columns if c.required and c.name not in apart]
 
+    blank = ", ".join(name for name in names if name in MAY_BE_BLANK)
+
     def gaps(rows: StageSlice) -> list[int]:
         frame = rows.frame
         # A column that is missing altogether is the business of columns_match_schema.
@@ -44,7 +46,7 @@ def shared(stage: str, *, apart: Sequence[str] = ()) -> tuple[Check, ...]:
         Check(
             "values_complete",
             "structure",
-            "No required value is null, and no text is blank but " + ", ".join(sorted(MAY_BE_BLANK.intersection(names)) or ["none"]) + ".",
+            f"No required value is null, and no text is blank{f' but {blank}' if blank else ''}.",
             "A required value is missing.",
             at_most(0),
             Column("gaps", gaps),
@@ -119,12 +121,12 @@ def nearest(pairs: "Pairs", count: int, first: int = 0) -> list[float]:
     return best[first:]
 
 
-def contamination_hits(rows: StageSlice, read: Sequence[tuple[int, str, str]], real_texts: Sequence[str]) -> list[int]:
+def contamination_hits(rows: StageSlice, read: Sequence[tuple[str, str]], real_texts: Sequence[str]) -> list[int]:
     """Per row, how often the domain's benchmarks are found in it, by an index made anew from the benchmarks in the warehouse.
 
     Args:
         rows: With `benchmarks` among its facts.
-        read: (place of the row, prompt, response); a pair has two.
+        read: Prompt and response of each row.
         real_texts: Rows written by people, whose common n-grams do not count.
     """
     from synth_assets.quality.decontamination import Index, Item
@@ -132,8 +134,9 @@ def contamination_hits(rows: StageSlice, read: Sequence[tuple[int, str, str]], r
     stored = rows.fact("benchmarks")
     of_domain = [row for row in stored.to_dict("records") if row["benchmark"].startswith(f"{rows.domain.name}/")]
     items = [Item(row["benchmark"], row["item_id"], row["part"], row["text"]) for row in of_domain]
-    hits = [0] * len(rows.frame)
-    for hit in Index.build(items, real_texts, rows.domain.gates.decontamination).scan([(str(place), prompt, answer) for place, prompt, answer in read]).hits:
+    index = Index.build(items, real_texts, rows.domain.gates.decontamination)
+    hits = [0] * len(read)
+    for hit in index.scan([(str(place), prompt, response) for place, (prompt, response) in enumerate(read)]).hits:
         hits[int(hit.row_id)] += 1
     return hits
 

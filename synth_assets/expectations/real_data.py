@@ -11,7 +11,7 @@ STAGE = "real_data"
 
 def _contamination_hits(rows: StageSlice) -> list[int]:
     columns = (texts(rows.frame, name) for name in ("instruction", "input", "response"))
-    read = [(place, prompt_of({"instruction": asked, "input": given}), told) for place, (asked, given, told) in enumerate(zip(*columns, strict=True))]
+    read = [(prompt_of({"instruction": asked, "input": given}), told) for asked, given, told in zip(*columns, strict=True)]
     # A row cannot be the reason why itself is boilerplate.
     return contamination_hits(rows, read, ())
 

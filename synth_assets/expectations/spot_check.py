@@ -71,7 +71,7 @@ SUITE = Suite(
             "gate_reviewed",
             "structure",
             "Where spot_check.required is set, every row of the gate's sample has a verdict.",
-            "Rows that nobody has looked at yet: run `synth-assets review`.",
+            "Rows that nobody has looked at yet: run `synth-assets review`, then materialize spot_check again.",
             holds,
             Column("reviewed_or_not_required", _reviewed),
         ),

@@ -9,12 +9,12 @@ from collections.abc import Callable, Sequence
 from random import Random
 
 from synth_assets.quality.equations import final_number
+from synth_assets.quality.reward_features import is_chinese
+from synth_assets.quality.sentences import sentences
 from synth_assets.quality.words import HAN
 
-__all__ = ["KINDS", "corrupted", "sentences"]
+__all__ = ["KINDS", "corrupted"]
 
-_HAN = re.compile(f"[{HAN}]")
-_SENTENCE_END = re.compile(r"(?<=[.!?])[ \t]+|(?<=[。！？])|\n+")
 _TOKEN = re.compile(rf"[{HAN}]|[^\s{HAN}]+")
 _NUMBER = re.compile(r"\d+(?:,\d{3})*(?:\.\d+)?")
 
@@ -74,18 +74,13 @@ _SCAFFOLDS = {
 }
 
 
-def sentences(text: str) -> list[str]:
-    """Sentences and lines of `text`, in order, without surrounding white space."""
-    return [piece.strip() for piece in _SENTENCE_END.split(text) if piece.strip()]
-
-
 def corrupted(kind: str, prompt: str, answer: str, others: Sequence[str], random: Random) -> str | None:
     """`answer` spoiled in the way `kind` says; None where that is impossible (nothing to shuffle, no number).
 
     Args:
         kind: One of `KINDS`.
         prompt: What `answer` answers.
-        answer: A good answer.
+        answer: A good answer, with at least one word.
         others: Good answers to other prompts of the same language.
         random: Draws everything.
     """
@@ -94,7 +89,7 @@ def corrupted(kind: str, prompt: str, answer: str, others: Sequence[str], random
 
 
 def _language(text: str) -> str:
-    return "zh" if len(_HAN.findall(text)) > 0.3 * len(_TOKEN.findall(text)) else "en"
+    return "zh" if is_chinese(text) else "en"
 
 
 def _joined(pieces: Sequence[str], answer: str) -> str:

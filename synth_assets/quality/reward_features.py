@@ -1,35 +1,39 @@
 """What the embedded reward model looks at: measurable, readable properties of one answer to one prompt.
 
 No feature is a judgement: each is a count, a share or a yes/no that a reader can verify in the text. Reasoning inside <think> is not looked at.
-A feature that has no meaning for a row (an embedding of Chinese text, coverage of a prompt without content words) is NaN, and a model gives it
-no weight there. Invariant: a row's features depend on its own prompt and answer alone.
+A feature that has no meaning for a row (relevance of a Chinese answer, coverage of a prompt without content words) is NaN, and then counts as
+average. Invariant: a row's features depend on its own prompt and answer alone.
 """
 
 import re
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import log1p, nan
 
 import numpy as np
 from numpy.typing import NDArray
 
-from synth_assets.quality.corruptions import sentences
 from synth_assets.quality.embeddings import Embed
 from synth_assets.quality.equations import check_equations, final_number, numbers
+from synth_assets.quality.languages import is_about_languages
 from synth_assets.quality.leaks import find_boilerplate, find_scaffold, split_thinking
 from synth_assets.quality.refusals import find_refusal
 from synth_assets.quality.repetition import duplicate_ngram_share
+from synth_assets.quality.sentences import sentences
 from synth_assets.quality.stop_words import stop_words
 from synth_assets.quality.words import HAN, ngrams, words
 
-__all__ = ["FEATURES", "Features", "features", "is_chinese"]
+__all__ = ["FEATURES", "FEATURE_SET", "RELEVANCE", "Feature", "Table", "features", "is_chinese"]
 
-Features = NDArray[np.float64]
+FEATURE_SET = 1
+"""Raised whenever a feature is added, removed or measured in another way: weights of another set mean nothing here."""
+
+Table = NDArray[np.float64]
 """Shape (answers, features), columns in the order of `FEATURES`, NaN where a feature has no meaning."""
 
 LONGEST = 150
-"""Words from which more length, and content words from which more content, count no further."""
+"""Words from which more length, and content words from which more content, count no further: long answers cannot win by length."""
 
 RELEVANT = 0.7
 """Cosine of prompt and answer from which more counts no further: the nearest answer of all repeats the prompt."""
@@ -64,38 +68,54 @@ class _Row:
     """Words of the prompt."""
     told: list[str]
     """Words of the answer."""
-    stops: frozenset[str]
+    chinese: bool
+    """Whether the prompt is Chinese."""
+
+    @classmethod
+    def of(cls, prompt: str, response: str) -> "_Row":
+        answer = split_thinking(response).answer.strip()
+        return cls(prompt, answer, words(prompt), words(answer), is_chinese(prompt))
+
+    @property
+    def stops(self) -> frozenset[str]:
+        return stop_words("zh" if self.chinese else "en")
+
+
+@dataclass(frozen=True)
+class Feature:
+    """One column: what it means, and which way it may count."""
+
+    name: str
+    sign: int
+    """1: more is never worse; -1: more is never better; 0: either. A model has no weight of the other sign."""
+    meaning: str
+    measure: Callable[[_Row], float] | None
+    """None where embeddings are needed."""
 
 
 def is_chinese(text: str) -> bool:
-    """Whether at least three in ten words of `text` are Han characters."""
+    """Whether more than three in ten words of `text` are Han characters."""
     tokens = words(text)
     return sum(1 for token in tokens if _HAN.match(token)) > 0.3 * len(tokens)
 
 
-def features(prompts: Sequence[str], responses: Sequence[str], embed: Embed | None) -> Features:
+def features(prompts: Sequence[str], responses: Sequence[str], embed: Embed | None) -> Table:
     """Features of each response as an answer to the prompt at the same place.
 
     Args:
         prompts: What was asked, input included.
         responses: What was answered; a <think> block is left out.
-        embed: The sentence embedder; None leaves the columns that need it NaN. It is asked only about rows whose prompt is not Chinese.
+        embed: The sentence embedder, asked only about rows whose prompt is not Chinese; None leaves the columns that need it NaN.
     """
-    rows = [_row(prompt, response) for prompt, response in zip(prompts, responses, strict=True)]
-    table = np.full((len(rows), len(FEATURES)), nan)
-    for column, feature in enumerate(_TEXT_FEATURES.values()):
-        table[:, column] = [feature(row) for row in rows]
-    embeddable = [i for i, row in enumerate(rows) if not is_chinese(row.prompt)]
-    if embed is not None and embeddable:
-        vectors = embed([rows[i].prompt for i in embeddable] + [rows[i].answer for i in embeddable]).astype(np.float64)
-        cosines = (vectors[: len(embeddable)] * vectors[len(embeddable) :]).sum(axis=1)
-        table[embeddable, FEATURES.index("relevance")] = np.minimum(cosines, RELEVANT)
+    rows = [_Row.of(prompt, response) for prompt, response in zip(prompts, responses, strict=True)]
+    columns = [[nan] * len(rows) if f.measure is None else [f.measure(row) for row in rows] for f in FEATURES]
+    table = np.array(columns, np.float64).T.reshape(len(rows), len(FEATURES))
+    known = [i for i, row in enumerate(rows) if not row.chinese]
+    if embed is not None and known:
+        vectors = embed([rows[i].prompt for i in known] + [rows[i].answer for i in known])
+        cosines = np.einsum("ij,ij->i", vectors[: len(known)], vectors[len(known) :])
+        table[known, RELEVANCE] = np.minimum(cosines, RELEVANT)
     return table
-
-
-def _row(prompt: str, response: str) -> _Row:
-    answer = split_thinking(response).answer.strip()
-    return _Row(prompt, answer, words(prompt), words(answer), stop_words("zh" if is_chinese(prompt) else "en"))
 
 
 def _length(row: _Row) -> float:
@@ -149,7 +169,7 @@ def _scaffold(row: _Row) -> float:
 
 
 def _other_script(row: _Row) -> float:
-    return float(bool(row.told) and is_chinese(row.answer) != is_chinese(row.prompt))
+    return float(bool(row.told) and is_chinese(row.answer) != row.chinese and not is_about_languages(row.prompt))
 
 
 def _lists(row: _Row) -> float:
@@ -161,34 +181,37 @@ def _small_talk(row: _Row) -> float:
     return sum(_SMALL_TALK.search(piece) is not None for piece in pieces) / len(pieces) if pieces else 0.0
 
 
-def _false_equation(row: _Row) -> float:
+def _false_sum(row: _Row) -> float:
     return float(check_equations(row.answer).false > 0)
 
 
-def _unsupported_answer(row: _Row) -> float:
+def _unsupported_result(row: _Row) -> float:
     span = final_number(row.answer)
     if span is None:
         return 0.0
-    final = numbers(row.answer[span[0] : span[1]])
     earlier = numbers(row.answer[: span[0]])
-    return float(bool(earlier) and not set(final) & set(earlier))
+    return float(bool(earlier) and not set(numbers(row.answer[slice(*span)])) & set(earlier))
 
 
-_TEXT_FEATURES = {
-    "length": _length,
-    "content": _content,
-    "coverage": _coverage,
-    "echo": _echo,
-    "unfinished": _unfinished,
-    "late_start": _late_start,
-    "repetition": _repetition,
-    "compression": _compression,
-    "declines": _declines,
-    "scaffold": _scaffold,
-    "other_script": _other_script,
-    "lists": _lists,
-    "small_talk": _small_talk,
-    "false_equation": _false_equation,
-    "unsupported_answer": _unsupported_answer,
-}
-FEATURES = (*_TEXT_FEATURES, "relevance")
+FEATURES = (
+    Feature("length", 1, f"logarithm of the number of words, constant from {LONGEST} words on", _length),
+    Feature("content", 1, f"logarithm of the number of different content words that the prompt has not, constant from {LONGEST} on", _content),
+    Feature("coverage", 1, "share of the prompt's content words that the answer uses", _coverage),
+    Feature("echo", -1, "share of the answer's word 4-grams that stand in the prompt", _echo),
+    Feature("unfinished", -1, "ends in the middle of a sentence, a list or a code block", _unfinished),
+    Feature("late_start", -1, "begins in lower case or with a word that refers back", _late_start),
+    Feature("repetition", -1, "share of the characters in word 4-grams that occur more than once", _repetition),
+    Feature("compression", -1, "compression ratio above 2, at most 10", _compression),
+    Feature("declines", -1, "opens with a refusal", _declines),
+    Feature("scaffold", -1, "shows a chat template, a prompt's scaffold or canned phrases about the teacher's training", _scaffold),
+    Feature("other_script", -1, "Chinese where the prompt is not, or the reverse, though the prompt is not about languages", _other_script),
+    Feature("lists", 0, "logarithm of the number of list items, constant from 10 on", _lists),
+    Feature("small_talk", -1, "share of the sentences that are phrases of politeness without content", _small_talk),
+    Feature("false_sum", -1, "states a sum that is false", _false_sum),
+    Feature("unsupported_result", -1, "the number on the answer line occurs nowhere before it", _unsupported_result),
+    Feature("relevance", 1, f"cosine of the embeddings of prompt and answer, constant from {RELEVANT} on", None),
+)
+"""All columns, in order."""
+
+RELEVANCE = next(i for i, f in enumerate(FEATURES) if f.measure is None)
+"""Number of the column that needs embeddings."""

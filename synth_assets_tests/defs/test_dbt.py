@@ -22,6 +22,8 @@ from synth_assets.release.quality_report import MARTS
 from synth_assets.warehouse import Warehouse
 from synth_assets_tests.dbt_warehouse import fill
 
+pytestmark = pytest.mark.filterwarnings("ignore:AssetExecutionContext.op is deprecated:DeprecationWarning")  # dagster-dbt's own call
+
 REPORT = dg.AssetKey("quality_report")
 
 
@@ -37,25 +39,25 @@ def test_models_are_grouped_owned_and_described() -> None:
     assert {spec.group_name for spec in specs} == {"quality"}
     assert {tuple(spec.owners) for spec in specs} == {("team:synth-assets",)}
     assert all(spec.description for spec in specs)
-    assert {spec.key.to_user_string() for spec in specs} >= set(MARTS)
+    assert {spec.key for spec in specs} >= {dg.AssetKey(["quality", mart]) for mart in MARTS}
 
 
 @pytest.mark.parametrize(
-    ("model", "upstream"), [("stg_seeds", "seeds"), ("stg_release", "release"), ("stg_benchmarks", "benchmarks"), ("funnel", "stg_stage_accounts")]
+    ("model", "upstream"), [("stg_seeds", "seeds"), ("stg_release", "release"), ("stg_benchmarks", "benchmarks"), ("funnel", "quality/stg_stage_accounts")]
 )
 def test_lineage_runs_through(model: str, upstream: str) -> None:
-    assert dg.AssetKey(upstream) in quality_models.asset_deps[dg.AssetKey(model)]
+    assert dg.AssetKey.from_user_string(upstream) in quality_models.asset_deps[dg.AssetKey(["quality", model])]
 
 
 def test_report_follows_its_marts_and_the_release() -> None:
-    assert {key.to_user_string() for key in quality_report.asset_deps[REPORT]} == {*MARTS, "release"}
+    assert {key.to_user_string() for key in quality_report.asset_deps[REPORT]} == {"release", *(f"quality/{mart}" for mart in MARTS)}
 
 
 def test_accounts_block() -> None:
     checks = {(spec.asset_key.to_user_string(), spec.name): spec.blocking for spec in quality_models.check_specs}
-    assert checks["funnel", "accounts_balance"]
-    assert checks["funnel", "accounts_match_rows"]
-    assert checks["teacher_cost", "teacher_cost_sums"]
+    assert checks["quality/funnel", "accounts_balance"]
+    assert checks["quality/funnel", "accounts_match_rows"]
+    assert checks["quality/teacher_cost", "teacher_cost_sums"]
 
 
 def test_what_is_left_out_of_the_base_class_is_still_there() -> None:
@@ -95,7 +97,7 @@ def test_a_row_that_disappeared_stops_the_report() -> None:
     result = run(dbt_resource())
     assert not result.success
     failed = {(c.asset_key.to_user_string(), c.check_name) for c in result.get_asset_check_evaluations() if not c.passed}
-    assert failed == {("funnel", "accounts_match_rows")}
+    assert failed == {("quality/funnel", "accounts_match_rows")}
     assert not home.reports.joinpath("quality_report.html").exists()
 
 
@@ -116,14 +118,12 @@ def models_in(manifest: Path) -> set[str]:
 
 @pytest.mark.slow
 def test_manifest_follows_the_project(project: DbtProject) -> None:
-    manifest = prepare(project)
-    assert models_in(manifest) == {"first"}
-    made = manifest.stat().st_mtime_ns
-    assert prepare(project).stat().st_mtime_ns == made
-
     second = project.project_dir / "models" / "second.sql"
     second.write_text("select 2 as two")
-    assert models_in(prepare(project)) == {"first", "second"}
+    manifest = prepare(project)
+    assert models_in(manifest) == {"first", "second"}
+    made = manifest.stat().st_mtime_ns
+    assert prepare(project).stat().st_mtime_ns == made
     second.unlink()
     assert models_in(prepare(project)) == {"first"}
 

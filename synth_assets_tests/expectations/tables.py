@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from synth_assets import schemas
 from synth_assets.accounts import Row
-from synth_assets.config import Domain
+from synth_assets.config import Domain, Methods, SpotCheck, Targets
 
 if TYPE_CHECKING:
     import pandas
@@ -38,6 +38,11 @@ DOMAIN = Domain.model_validate(
         "benchmarks": [{"name": "pilots", "path": "pilots.jsonl"}],
     }
 )
+
+FREE_DOMAIN = DOMAIN.model_copy(
+    update={"methods": Methods(), "targets": Targets(sft=1), "benchmarks": (), "spot_check": SpotCheck(gate=0, audit=0)},
+)
+"""A domain that asks for as little as can be asked for."""
 
 SEEDS = [
     ("tides", "How many hours lie between two high waters?", "About twelve hours and twenty-five minutes pass from one high water to the next."),

@@ -3,7 +3,7 @@
 Defects of different rows stand in one table, because Great Expectations takes 0.1 s per table; what each check names is compared exactly.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import permutations
 from typing import NamedTuple
 
@@ -22,26 +22,29 @@ class Defect(NamedTuple):
     plant: Callable[[Tables], None]
     rows: frozenset[str] = frozenset()
     """Ids of the rows that the check must name; empty where it is about the slice."""
+    touched: frozenset[str] = frozenset()
+    """Ids of the rows that another defect must leave alone."""
 
 
-def change(stage: str, check: str, *changes: tuple[int, Row], named: Sequence[int] = ()) -> Defect:
-    """Other values in some rows, each of them a defect by itself: (place, values). `named` are the rows that are seen, if others."""
+def ids(stage: str, places: Iterable[int]) -> frozenset[str]:
+    return frozenset(str(good()[stage][place]["id"]) for place in places)
+
+
+def change(stage: str, check: str, *changes: tuple[int, Row], named: Sequence[int] | None = None) -> Defect:
+    """Other values in some rows: (place, values). Each of them is a defect by itself, unless `named` says which rows are seen."""
 
     def plant(tables: Tables) -> None:
         for place, values in changes:
             tables[stage][place].update(values)
 
-    return Defect(stage, check, plant, frozenset(str(good()[stage][place]["id"]) for place in named or [place for place, _ in changes]))
+    changed = [place for place, _ in changes]
+    seen = changed if named is None else named
+    return Defect(stage, check, plant, ids(stage, seen), ids(stage, {*changed, *seen}))
 
 
 def change_all(stage: str, check: str, values: Callable[[int, Row], Row]) -> Defect:
     """Other values in every row: a defect of the slice."""
-
-    def plant(tables: Tables) -> None:
-        for place, row in enumerate(tables[stage]):
-            row.update(values(place, row))
-
-    return Defect(stage, check, plant)
+    return change(stage, check, *((place, values(place, row)) for place, row in enumerate(good()[stage])), named=())
 
 
 def account(stage: str, check: str, **more: int) -> Defect:
@@ -62,7 +65,7 @@ def drop(stage: str, check: str, wanted: Callable[[Row], bool]) -> Defect:
         left_out = before - len(tables[stage])
         _count(tables, stage, kept=-left_out, planned=-left_out)
 
-    return Defect(stage, check, plant)
+    return Defect(stage, check, plant, touched=ids(stage, range(len(good()[stage]))))
 
 
 def _count(tables: Tables, stage: str, **more: int) -> None:
@@ -82,7 +85,7 @@ UNUSED = {
     "spot_check": "content_key",
     "mixed": "root_id",
 }
-"""A required column of every stage that only the checks of every stage look at."""
+"""A column of every stage that no check looks at for itself."""
 
 
 def lose_column(stage: str) -> Defect:
@@ -101,7 +104,7 @@ def lose_account(stage: str) -> Defect:
 
 
 def repeat_id(stage: str) -> Defect:
-    # The first two evolutions are nobody's parents, the rows before them are somebody's.
+    # Evolutions 14 and 15 are nobody's parents.
     one, other = (14, 15) if stage == "evolved_instructions" else (0, 1)
     same = good()[stage][one]["id"]
     return change(stage, "ids_unique", (other, {"id": same}), named=[one])
@@ -111,11 +114,9 @@ def shared(stage: str) -> list[Defect]:
     """What every stage is checked for."""
     defects = [
         lose_column(stage),
-        lose_account(stage),
         account(stage, "account_balances", planned=1),
-        account(stage, "account_balances", planned=1, kept=1),
         repeat_id(stage),
-        change(stage, "values_complete", (1, {UNUSED[stage]: None}), (2, {UNUSED[stage]: " "})),
+        change(stage, "values_complete", (-2, {"domain": " "})),
     ]
     if "topic" in good()[stage][0]:
         # The last seed is of the topic that has one to spare.
@@ -158,38 +159,40 @@ SYSTEM = {"role": "system", "content": "Be brief."}
 
 
 def reject(tables: Tables) -> None:
-    tables["rejections"][0]["row_id"] = "f0"
+    tables["rejections"][0]["row_id"] = "f6"
 
 
 DEFECTS: Sequence[Defect] = [
     *(defect for stage in CATALOGUE for defect in shared(stage)),
+    account("seeds", "account_balances", planned=1, kept=1),
+    lose_account("seeds"),
     change("seeds", "licences_present", (1, {"license": " "}), (2, {"source": None})),
-    change("seeds", "instructions_distinct", (1, {"instruction": SEEDS[0][1]}), named=[0, 1]),
-    change("seeds", "topics_covered", (0, {"topic": "knots"}))._replace(rows=frozenset()),
+    change("seeds", "instructions_distinct", (4, {"instruction": SEEDS[3][1]}), named=[3, 4]),
+    change("seeds", "topics_covered", (0, {"topic": "knots"}), named=()),
     change("seeds", "response_lengths_fit", (2, {"response": "--- ..."})),
-    change("generated_instructions", "methods_configured", (0, {"method": "evol_instruct"})),
-    change("generated_instructions", "word_limits_hold", (1, {"instruction": "Tie ropes quickly"}), (2, {"instruction": "why " * 151})),
+    change("generated_instructions", "methods_configured", (3, {"method": "evol_instruct"})),
+    change("generated_instructions", "word_limits_hold", (2, {"instruction": "Tie ropes quickly"}), (4, {"instruction": "why " * 151})),
     change("generated_instructions", "instruction_filters_hold", (1, {"instruction": "Draw the outline of an old lighthouse for me."})),
     change("generated_instructions", "no_near_duplicates", (1, {"instruction": "How many hours lie between two low waters?"})),
     change_all("generated_instructions", "topics_spread", lambda _, row: {"topic": "tides"}),
     change_all("generated_instructions", "targets_reached", lambda _, row: {"method": "self_instruct"}),
     account("generated_instructions", "yield_sufficient", planned=100, rejected=100),
     change("evolved_instructions", "parents_exist", (0, {"parent_id": "nowhere"}), (14, {"parent_id": "nowhere"}), (15, {"parent_id": "v3"})),
-    change("evolved_instructions", "roots_exist", (1, {"root_id": "es2"}), (15, {"root_id": "v0"}), (14, {"root_id": "nowhere"})),
+    change("evolved_instructions", "roots_exist", (1, {"root_id": "es2"}), (14, {"root_id": "nowhere"}), (15, {"root_id": "v0"})),
     change("evolved_instructions", "rounds_within_limit", (17, {"round": 3})),
-    change("evolved_instructions", "operations_known", (0, {"operation": "deepen"}), (14, {"operation": "rotate"}), (15, {"operation": "none"})),
-    change("evolved_instructions", "no_scaffold_words", (14, {"instruction": "Answer the rewritten prompt about the drift of high water."})),
+    change("evolved_instructions", "operations_known", (2, {"operation": "deepen"}), (14, {"operation": "rotate"}), (15, {"operation": "none"})),
+    change("evolved_instructions", "no_scaffold_words", (17, {"instruction": "Answer the rewritten prompt about the drift of high water."})),
     account("evolved_instructions", "evolutions_stand", planned=100, rejected=100),
     change("teacher_responses", "responses_present", (1, {"response": " "})),
-    change("teacher_responses", "stop_reasons_final", (1, {"stop_reason": "max_tokens"}), (2, {"stop_reason": "refusal"})),
-    change("teacher_responses", "instructions_exist", (1, {"instruction_id": "nowhere"})),
+    change("teacher_responses", "stop_reasons_final", (2, {"stop_reason": "max_tokens"}), (3, {"stop_reason": "refusal"})),
+    change("teacher_responses", "instructions_exist", (4, {"instruction_id": "nowhere"})),
     change("teacher_responses", "think_well_formed", (0, {"thinking": " "})),
     change("teacher_responses", "think_well_formed", (0, {"response": "First I count.</think> About half a day."})),
-    change("teacher_responses", "verdicts_correct", (0, {"verdict": "unverified"}), (1, {"verdict": "wrong"})),
+    change("teacher_responses", "verdicts_correct", (0, {"verdict": "unverified"}), (8, {"verdict": "wrong"})),
     change("teacher_responses", "verdicts_correct", (0, {"answer": None})),
-    change("teacher_responses", "scaffold_leaks_rare", (1, {"response": "The moon does it.<|im_end|>"})),
-    change("teacher_responses", "refusals_rare", (1, {"response": "I'm sorry, but I can't help with that request."})),
-    change("teacher_responses", "languages_match", (1, {"response": GERMAN})),
+    change("teacher_responses", "scaffold_leaks_rare", (5, {"response": "The moon does it.<|im_end|>"})),
+    change("teacher_responses", "refusals_rare", (6, {"response": "I'm sorry, but I can't help with that request."})),
+    change("teacher_responses", "languages_match", (7, {"response": GERMAN})),
     account("teacher_responses", "yield_sufficient", planned=100, rejected=100),
     change("preference_pairs", "responses_exist", (0, {"response_id": "nowhere"}), (1, {"prompt": "Something else?"}), (2, {"instruction_id": "es5"})),
     change("preference_pairs", "answers_differ", (0, {"chosen": "One  answer.", "rejected": "One answer. "})),
@@ -203,16 +206,16 @@ DEFECTS: Sequence[Defect] = [
     change("real_data", "pairs_differ", (0, {"rejected": "Something."}), (2, {"rejected": None})),
     change("real_data", "pairs_differ", (2, {"rejected": REAL[2][3].replace(" ", "  ")})),
     change("real_data", "no_contamination", (0, {"instruction": BENCHMARK})),
-    change("filtered", "kinds_known", (0, {"kind": "dialogue"})),
-    change("filtered", "pairs_differ", (0, {"rejected": "Something."}), (9, {"rejected": " "})),
-    change("filtered", "sources_exist", (0, {"source_id": "nowhere"}), (9, {"source_id": "t1"})),
+    change("filtered", "kinds_known", (7, {"kind": "dialogue"})),
+    change("filtered", "pairs_differ", (8, {"rejected": "Something."}), (9, {"rejected": " "})),
+    change("filtered", "sources_exist", (6, {"source_id": "nowhere"}), (10, {"source_id": "t1"})),
     change("filtered", "sources_taken_once", (1, {"source_id": "t0"}), named=[0, 1]),
-    change("filtered", "rules_hold", (1, {"response": "Write to the harbour master at rosa.lindqvist@seaport-office.org for that."})),
-    change("filtered", "no_contamination", (1, {"prompt": BENCHMARK}), (9, {"rejected": f"You ask: {BENCHMARK} Two white lights."})),
+    change("filtered", "rules_hold", (4, {"response": "Write to the harbour master at rosa.lindqvist@seaport-office.org for that."})),
+    change("filtered", "no_contamination", (5, {"prompt": BENCHMARK}), (10, {"rejected": f"You ask: {BENCHMARK} Two white lights."})),
     change("filtered", "no_near_duplicate_prompts", (1, {"prompt": "How many hours lie between two low waters?"}), named=[0, 1]),
     change("filtered", "no_near_duplicate_rows", (2, {"response": LONG}), (3, {"response": LONG})),
-    change("filtered", "reward_floor_holds", (1, {"reward": 0.01})),
-    change("filtered", "margins_positive", (9, {"reward_margin": 0.0}), (10, {"reward_margin": None})),
+    change("filtered", "reward_floor_holds", (6, {"reward": 0.01})),
+    change("filtered", "margins_positive", (9, {"reward_margin": 0.0}), (12, {"reward_margin": None})),
     change_all("filtered", "prompts_varied", lambda place, row: {"prompt": TEMPLATED[place]}),
     change_all("filtered", "topics_covered", lambda _, row: {"topic": "tides"}),
     drop("filtered", "targets_reached", lambda row: row["id"] not in {"f0", "f1"}),
@@ -220,15 +223,15 @@ DEFECTS: Sequence[Defect] = [
     change("spot_check", "rows_exist", (0, {"row_id": "nowhere"})),
     change("spot_check", "purposes_known", (5, {"purpose": "leisure"})),
     change("spot_check", "rows_sampled_once", (1, {"row_id": "f0"}), named=[0, 1]),
-    change("spot_check", "gate_sample_whole", (4, {"purpose": "audit"}))._replace(rows=frozenset()),
-    change("spot_check", "verdicts_known", (0, {"verdict": "perhaps"})),
-    change("spot_check", "gate_reviewed", (0, {"verdict": None})),
-    change("mixed", "licences_present", (0, {"source": " "})),
+    change("spot_check", "gate_sample_whole", (4, {"purpose": "audit"}), named=()),
+    change("spot_check", "verdicts_known", (2, {"verdict": "perhaps"})),
+    change("spot_check", "gate_reviewed", (3, {"verdict": None})),
+    change("mixed", "licences_present", (2, {"source": " "})),
     drop("mixed", "share_achieved", lambda row: row["kind"] == "preference" or row["origin"] == "synthetic"),
-    change("mixed", "origins_known", (0, {"origin": "imagined"})),
+    change("mixed", "origins_known", (3, {"origin": "imagined"})),
     change("mixed", "sources_taken_once", (1, {"source_id": "f0"}), named=[0, 1]),
-    change("mixed", "sources_exist", (0, {"source_id": "nowhere"}), (1, {"source_id": "r0"})),
-    Defect("mixed", "no_rejected_row", reject, frozenset({"m0"})),
+    change("mixed", "sources_exist", (4, {"source_id": "nowhere"}), (5, {"source_id": "r0"})),
+    Defect("mixed", "no_rejected_row", reject, frozenset({"m6"}), frozenset({"m6"})),
     change(
         "mixed",
         "messages_well_formed",
@@ -248,12 +251,11 @@ DEFECTS: Sequence[Defect] = [
 
 
 def packed(defects: Sequence[Defect]) -> list[list[Defect]]:
-    """The defects in as few tables as may be: of one stage, of different checks and rows; a defect of the slice has its own."""
+    """The defects in as few tables as may be: of one stage, of different checks, and on different rows."""
     tables: list[list[Defect]] = []
     for defect in defects:
         for table in tables:
-            apart = all(defect.check != other.check and other.rows and not defect.rows & other.rows for other in table)
-            if defect.rows and defect.stage == table[0].stage and apart:
+            if all(defect.stage == other.stage and defect.check != other.check and not defect.touched & other.touched for other in table):
                 table.append(defect)
                 break
         else:

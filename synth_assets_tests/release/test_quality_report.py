@@ -161,7 +161,7 @@ class TestCollected:
             ("evolved_instructions", "leak", ["leak", "unchanged"]),
             ("filtered", "both", ["refusal", "too_short"]),
             ("generated_instructions", "short", ["too_short"]),
-        ] or data.rejected[1].row_id == "one"
+        ]
         assert data.rejected[0].texts["instruction"] == SCRIPT
 
     def test_page(self, data: ReportData) -> None:
