@@ -102,14 +102,14 @@ def _materialize(chosen: Sequence[str], to: str | None, report: RunReport, displ
             if to is not None:
                 upstream = dg.AssetSelection.assets(to).upstream() & dg.AssetSelection.assets("benchmarks", *STAGE_NAMES)
                 selection = sorted(upstream.resolve(defs.resolve_asset_graph()), key=str)
-            _execute(instance, defs.get_job_def("domain"), domain, report, partition_key=domain, asset_selection=selection)
+            _execute(instance, defs.resolve_job_def("domain"), domain, report, partition_key=domain, asset_selection=selection)
             if report.stopped:
                 # What stops the teacher for one domain stops it for all: the key, the budget, the endpoint.
                 break
         if to is None and set(chosen) - set(report.failures):
-            metadata = _execute(instance, defs.get_job_def("release_all"), "release", report)
+            metadata = _execute(instance, defs.resolve_job_def("release_all"), "release", report)
             report.release = str(metadata.get("release", {}).get("path", ""))
-            metadata = _execute(instance, defs.get_job_def("quality"), "quality", report)
+            metadata = _execute(instance, defs.resolve_job_def("quality"), "quality", report)
             report.report = str(metadata.get("quality_report", {}).get("path", ""))
 
 

@@ -22,7 +22,9 @@ def test_the_code_location_needs_nothing_heavy() -> None:
     assert loaded_by("synth_assets.definitions", *HEAVY) == []
 
 
-@pytest.mark.parametrize(("package", "unknown"), [("methods", "dagster duckdb"), ("quality", "dagster duckdb"), ("expectations", "dagster"), ("release", "dagster")])
+@pytest.mark.parametrize(
+    ("package", "unknown"), [("methods", "dagster duckdb"), ("quality", "dagster duckdb"), ("expectations", "dagster"), ("release", "dagster")]
+)
 def test_the_pure_rooms_do_not_know_the_platform(package: str, unknown: str) -> None:
     code = (
         "import sys, pkgutil, importlib; "

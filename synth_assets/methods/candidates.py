@@ -1,4 +1,4 @@
-"""What all methods share about a candidate: how a reply becomes a row or a rejection, and how a prompt is put together."""
+"""What all methods share about a candidate: how a reply becomes a row or a rejection."""
 
 import re
 from collections.abc import Sequence
@@ -11,11 +11,6 @@ from synth_assets.teacher.messages import Reply
 _NAME = r"(?:(?:new |rewritten )?(?:task|instruction|question|answer|prompt)|(?:新的?|改[写编]后的?)?(?:任务|指令|问题|回答))"
 _LABEL = re.compile(rf"(?:\*\*{_NAME}\s*[:：]\*\*|\*\*{_NAME}\*\*\s*[:：]|{_NAME}\s*[:：])\s*", re.IGNORECASE)
 _CLOSING = {'"': '"', "“": "”", "'": "'", "「": "」"}
-
-
-def prompt_of(row: Row) -> str:
-    """Instruction and input as a teacher and a student are shown them: two paragraphs, or one where there is no input."""
-    return f"{row['instruction']}\n\n{row['input']}" if row["input"] else str(row["instruction"])
 
 
 def unusable(reply: Reply, base: Row, outcome: Outcome) -> bool:

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 
 from synth_assets.accounts import Outcome, Row
 from synth_assets.config import Domain
+from synth_assets.conversations import prompt_of
 from synth_assets.identity import row_id, seeded
-from synth_assets.methods.candidates import prompt_of, unusable
+from synth_assets.methods.candidates import unusable
 from synth_assets.prompts import load, system_messages, version
 from synth_assets.teacher.messages import Message, Plan, Profile, Request
 

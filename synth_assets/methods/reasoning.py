@@ -2,22 +2,26 @@
 
 Only instructions that carry a reference answer are sampled. What is well-formed and correct is kept, up to `keep` per
 instruction; everything else is rejected under its own name with its text, so that the choice can be undone. An error of the
-verifier is never called wrong.
+verifier is never called wrong. A small model, which opens the tag and forgets to close it, is asked in two steps: its reasoning, from
+an opened tag to the closing one, and then its answer behind that.
 """
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from synth_assets.accounts import Outcome, Row
 from synth_assets.config import Domain
+from synth_assets.conversations import prompt_of
 from synth_assets.identity import row_id
-from synth_assets.methods.candidates import prompt_of, unusable
+from synth_assets.methods.candidates import reject_reply
 from synth_assets.prompts import load
 from synth_assets.quality.leaks import split_thinking
-from synth_assets.teacher.messages import Plan, Profile, Reply, Request
+from synth_assets.teacher.messages import Message, Plan, Profile, Reply, Request
 
 METHOD = "reasoning"
 TEMPLATES = ("reasoning",)
+OPENED, CLOSING_TAG = "<think>\n", "</think>"
 ANSWER_LABELS = {"en": "Answer:", "zh": "答案："}
 _ANSWER = {language: re.compile(rf"(?<![a-z]){label[:-1]}\s*\**\s*[:：]", re.IGNORECASE) for language, label in ANSWER_LABELS.items()}
 
@@ -32,10 +36,15 @@ def plan(domain: Domain, instructions: Sequence[Row], profile: Profile, verify: 
         return
     asked = [(row, sample) for row in instructions for sample in range(settings.samples)]
     outcome.planned += len(asked)
-    replies = yield [_request(domain, row, sample, profile) for row, sample in asked]
+    requests = [_request(domain, row, sample, profile) for row, sample in asked]
+    if profile.small:
+        traces = yield from _in_two_steps(requests)
+    else:
+        replies = yield requests
+        traces = [(reply, [reply.key]) for reply in replies]
     candidates: list[Row] = []
-    for (row, sample), reply in zip(asked, replies, strict=True):
-        candidate = _candidate(domain, row, sample, reply, outcome)
+    for (row, sample), (reply, keys) in zip(asked, traces, strict=True):
+        candidate = _candidate(domain, row, sample, reply, keys, outcome)
         if candidate is not None:
             candidates.append(candidate)
     verdicts = verify([(str(c["answer"]), final_answer(c["response"], domain.language)) for c in candidates])
@@ -49,9 +58,8 @@ def plan(domain: Domain, instructions: Sequence[Row], profile: Profile, verify: 
         rate = candidate["pass_rate"] = correct[instruction] / settings.samples
         band = settings.pass_rate
         if candidate["verdict"] != "correct":
-            outcome.reject(
-                candidate, f"answer_{candidate['verdict']}", evidence=f"{final_answer(candidate['response'], domain.language)[:80]} for {candidate['answer']}"
-            )
+            said = final_answer(candidate["response"], domain.language)[:80]
+            outcome.reject(candidate, f"answer_{candidate['verdict']}", evidence=f"{said} for {candidate['answer']}")
         elif band is not None and not band[0] <= rate <= band[1]:
             outcome.reject(candidate, "pass_rate", rate, f"{rate:.2f} is outside {band[0]} to {band[1]}")
         elif taken.get(instruction, 0) >= settings.keep:
@@ -87,7 +95,27 @@ def _request(domain: Domain, row: Row, sample: int, profile: Profile) -> Request
     return Request(messages, settings.max_tokens, system, sample=sample, sampling=sampling)
 
 
-def _candidate(domain: Domain, row: Row, sample: int, reply: Reply, outcome: Outcome) -> Row | None:
+def _in_two_steps(requests: Sequence[Request]) -> Plan[list[tuple[Reply, list[str]]]]:
+    """Each request's reply put together from two, with the keys of both calls; what fails in a step is the reply of that step.
+
+    Measured with SmolLM2-135M on 24 seeds: 3 well-formed traces when asked at once, 8 from an opened tag.
+    """
+    thoughts = yield [replace(r, messages=(*r.messages, Message("assistant", OPENED)), stop=(CLOSING_TAG,)) for r in requests]
+    traces = [(reply, [reply.key]) for reply in thoughts]
+    usable = [place for place, reply in enumerate(thoughts) if not reply.rule]
+    begun = {place: f"{OPENED}{_behind(OPENED, thoughts[place].text)}\n{CLOSING_TAG}\n" for place in usable}
+    answers = yield [replace(requests[p], messages=(*requests[p].messages, Message("assistant", begun[p]))) for p in usable]
+    for place, reply in zip(usable, answers, strict=True):
+        traces[place] = (replace(reply, text=begun[place] + _behind(begun[place], reply.text)), [thoughts[place].key, reply.key])
+    return traces
+
+
+def _behind(begun: str, text: str) -> str:
+    """What a reply adds to the turn that was begun for it; llama.cpp's server repeats the beginning, Claude does not."""
+    return text.strip().removeprefix(begun.strip()).strip()
+
+
+def _candidate(domain: Domain, row: Row, sample: int, reply: Reply, keys: list[str], outcome: Outcome) -> Row | None:
     template = load("reasoning", domain.language)
     base: Row = {
         "domain": domain.name,
@@ -101,12 +129,13 @@ def _candidate(domain: Domain, row: Row, sample: int, reply: Reply, outcome: Out
         "answer": row["answer"],
         "prompt_version": template.version,
     }
-    if unusable(reply, base, outcome):
+    if reply.rule:
+        reject_reply(reply, base, reply.rule, outcome, keys)
         return None
     trace = split_trace(reply)
     identity = row_id(domain.name, "teacher_responses", METHOD, row["id"], sample, reply.thinking, reply.text)
-    outcome.use(identity, [reply.key])
-    shared: Row = {**base, "id": identity, "stop_reason": reply.stop_reason, "model": reply.model, "call_keys": [reply.key]}
+    outcome.use(identity, keys)
+    shared: Row = {**base, "id": identity, "stop_reason": reply.stop_reason, "model": reply.model, "call_keys": keys}
     if trace is None:
         outcome.reject({**shared, "text": reply.text}, "think_malformed", evidence=split_thinking(reply.text).fault or "no thinking")
         return None

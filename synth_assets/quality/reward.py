@@ -36,7 +36,7 @@ MIN_PROMPTS = 10
 """Prompts below which nothing can be held out."""
 
 _L2 = 1.0
-"""Strength of the regularisation, on standardised features. Accuracy was 0.945 to 0.946 for 0.1 to 10."""
+"""Strength of the regularisation, on standardised features. From 0.1 to 10 accuracy moved by less than 0.3 points in each of four splits."""
 
 _DIGITS = 6
 """Decimals of weights: far below what matters, and equal on machines whose last bits differ."""

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from synth_assets.errors import BudgetExceeded, SynthError, TeacherRefusedAccess
 from synth_assets.teacher.client import Endpoint, Teacher
@@ -43,7 +44,7 @@ def choose(env: Mapping[str, str] = os.environ) -> Choice:
     """The teacher that `env` asks for.
 
     Raises:
-        TeacherRefusedAccess: the Messages API is asked for, and there is no key.
+        TeacherRefusedAccess: the Messages API is asked for, and there is no key, or no address.
     """
     wanted = env.get("SYNTH_TEACHER", "").strip()
     key = env.get("ANTHROPIC_API_KEY", "").strip() or env.get("ANTHROPIC_AUTH_TOKEN", "").strip()
@@ -53,20 +54,27 @@ def choose(env: Mapping[str, str] = os.environ) -> Choice:
         said = f"Teacher: the embedded {EMBEDDED_MODEL} ({why}). It shows how the gates work; its rows are no evidence of data quality."
         return Choice(EMBEDDED_MODEL, True, "", Price(0.0, 0.0), said)
     base = url or CLAUDE_URL
+    if not _is_address(base):
+        raise TeacherRefusedAccess(f"ANTHROPIC_BASE_URL={base.rpartition('@')[2]!r} is no address: write it with its scheme, such as http://localhost:8080.")
+    if not (key.isascii() and key.isprintable() and " " not in key):
+        raise TeacherRefusedAccess("the key holds characters that no header can carry: copy ANTHROPIC_API_KEY again, without quotes or spaces.")
     if not key and not is_own_server(base):
-        raise TeacherRefusedAccess(f"{base} needs a key: set ANTHROPIC_API_KEY, or SYNTH_TEACHER=embedded for the embedded model.")
+        raise TeacherRefusedAccess(f"{_shown(base)} needs a key: set ANTHROPIC_API_KEY, or SYNTH_TEACHER=embedded for the embedded model.")
     model = wanted or CLAUDE
     price = price_of(model, base, env)
     cost = "its price is unknown" if price is None else f"${price.input:g} in, ${price.output:g} out per million tokens"
-    return Choice(model, False, base, price, f"Teacher: {model} at {base} ({cost}).")
+    return Choice(model, False, base, price, f"Teacher: {model} at {_shown(base)} ({cost}).")
 
 
 def open_teacher(home: Path, env: Mapping[str, str], *, domain_budget_usd: float | None = None) -> Teacher:
     """The teacher of a run, its ledger in `home`.
 
+    The smaller of SYNTH_BUDGET_USD and `domain_budget_usd` counts. Either is held against all that the ledger in `home` has seen, whatever
+    the domain and the day: a domain's budget is a stop for its own runs, not an account of its own.
+
     Raises:
-        BudgetExceeded: calls cost money and there is no budget.
-        TeacherRefusedAccess: there is no key.
+        BudgetExceeded: calls cost money, and there is no budget, or no price to keep it with.
+        TeacherRefusedAccess: there is no key, or no address.
     """
     choice = choose(env)
     budget = _number(env, "SYNTH_BUDGET_USD", float, domain_budget_usd)
@@ -82,7 +90,7 @@ def open_teacher(home: Path, env: Mapping[str, str], *, domain_budget_usd: float
     server = EmbeddedServer(home) if choice.embedded else None
     base_url: Callable[[], str] = (lambda: server.base_url) if server is not None else (lambda: choice.base_url)
     endpoint = Endpoint(
-        identity=server.identity if server is not None else choice.base_url.rstrip("/"),
+        identity=server.identity if server is not None else _shown(choice.base_url),
         base_url=base_url,
         stop=server.stop if server is not None else (lambda: None),
         api_key="embedded" if server is not None else env.get("ANTHROPIC_API_KEY", "").strip() or None,
@@ -92,6 +100,20 @@ def open_teacher(home: Path, env: Mapping[str, str], *, domain_budget_usd: float
     profile = Profile(choice.model, small=choice.embedded, raw_prompt=choice.embedded or is_own_server(choice.base_url), paid=choice.paid)
     concurrency = _number(env, "SYNTH_CONCURRENCY", int, SLOTS if choice.embedded else CONCURRENCY)
     return Teacher(Ledger(home / "ledger.sqlite"), endpoint, profile, price=choice.price, budget_usd=budget, concurrency=int(concurrency or 1))
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
+def _shown(url: str) -> str:
+    """`url` as it may be printed and stored: without a user and password."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl().rstrip("/")
 
 
 def _number(env: Mapping[str, str], name: str, kind: type[float] | type[int], default: float | None) -> float | None:

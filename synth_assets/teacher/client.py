@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from synth_assets.errors import BudgetExceeded, StageFailed
+from synth_assets.errors import StageFailed
 from synth_assets.identity import digest
+from synth_assets.teacher.backoff import Backoff
 from synth_assets.teacher.ledger import Ledger
 from synth_assets.teacher.messages import Plan, Profile, Reply, Request
 from synth_assets.teacher.prices import Price
@@ -22,6 +23,12 @@ if TYPE_CHECKING:
     from synth_assets.teacher.wire import Wire
 
 __all__ = ["Endpoint", "Teacher"]
+
+SECRET_LENGTH = 9
+"""A shorter key is a dummy for a local server (`EMPTY`, `ollama`, `embedded`): to cut it out of texts would spoil them."""
+DEFAULT_BACKOFF = Backoff()
+SHARE_FROM = 20
+"""Calls before a share of failures means something; a smaller plan is judged at its end."""
 
 
 @dataclass(frozen=True)
@@ -41,19 +48,30 @@ class Endpoint:
     @property
     def secrets(self) -> tuple[str, ...]:
         """What must never be printed or stored."""
-        return tuple(s for s in (self.api_key, self.auth_token) if s and s != "embedded")
+        return tuple(s for s in (self.api_key, self.auth_token) if s and len(s) >= SECRET_LENGTH)
 
 
 class Teacher:
     """One endpoint, one model, one ledger."""
 
-    def __init__(self, ledger: Ledger, endpoint: Endpoint, profile: Profile, *, price: Price, budget_usd: float | None, concurrency: int) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        endpoint: Endpoint,
+        profile: Profile,
+        *,
+        price: Price,
+        budget_usd: float | None,
+        concurrency: int,
+        backoff: Backoff = DEFAULT_BACKOFF,
+    ) -> None:
         self.ledger = ledger
         self.endpoint = endpoint
         self.profile = profile
         self.price = price
         self.budget_usd = budget_usd
         self.concurrency = concurrency
+        self.backoff = backoff
         self.calls_made = 0
         """Calls that went out and came back, in this process."""
 
@@ -86,17 +104,6 @@ class Teacher:
         """
         asyncio.run(_Drive(self, on_reply, max_failed_share).plan(plan))
 
-    def check_budget(self, most: float) -> None:
-        """Raise BudgetExceeded when a call of at most `most` dollars could pass the budget, calls in flight included."""
-        if self.budget_usd is None or not self.profile.paid:
-            return
-        spent = self.ledger.spent()
-        if spent + most > self.budget_usd:
-            raise BudgetExceeded(
-                f"${spent:.4f} of ${self.budget_usd:.2f} are spent or reserved, and the next call may cost ${most:.4f}. "
-                "Raise SYNTH_BUDGET_USD or the domain's budget_usd and run again: what was paid for is kept."
-            )
-
 
 class _Drive:
     """One plan being driven: one event loop, one HTTP pool."""
@@ -115,10 +122,13 @@ class _Drive:
             batch = next(plan, None)
             while batch is not None:
                 replies = await self._batch(batch)
+                if len(self._asked) >= SHARE_FROM:
+                    self._judge_failures()
                 try:
                     batch = plan.send(replies)
                 except StopIteration:
-                    return
+                    break
+            self._judge_failures()
         finally:
             plan.close()
             if self._wire is not None:
@@ -137,15 +147,15 @@ class _Drive:
         except BaseExceptionGroup as errors:
             # The first error says what stopped; the others were cancelled because of it.
             raise errors.exceptions[0] from None
-        replies = [task.result() for task in tasks]
-        self._count_failures()
-        return replies
+        return [task.result() for task in tasks]
 
     async def _answer(self, key: str, request: Request) -> Reply:
         reply = self._teacher.ledger.get(key)
         if reply is None:
-            async with self._gate:
-                reply = await self._open_wire().ask(key, request)
+            await self._gate.acquire()
+            # A call that fails for good keeps its place: no other goes out before all are cancelled.
+            reply = await self._open_wire().ask(key, request)
+            self._gate.release()
         if reply.failure:
             self._failures[reply.failure] += 1
         if self._on_reply is not None:
@@ -159,8 +169,11 @@ class _Drive:
             self._wire = Wire(self._teacher)
         return self._wire
 
-    def _count_failures(self) -> None:
+    def _judge_failures(self) -> None:
         failed, asked = self._failures.total(), len(self._asked)
         if asked and failed / asked > self._max_failed_share:
             rule, number = self._failures.most_common(1)[0]
-            raise StageFailed(f"{failed} of {asked} calls failed, most of them ({number}) as {rule}. See rejections and ledger; then run again.")
+            raise StageFailed(
+                f"{failed} of {asked} calls failed, most of them ({number}) as {rule}. "
+                "Mend what the endpoint complains of (the ledger has its words) and run again: answers are kept, failed calls are asked again."
+            )

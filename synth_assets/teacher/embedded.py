@@ -65,7 +65,10 @@ class EmbeddedServer:
             with self.model_file.open("rb") as file:
                 known = [mark, hashlib.file_digest(file, "sha256").hexdigest()]
             self._cache.mkdir(parents=True, exist_ok=True)
-            note.write_text("\n".join(known), encoding="utf-8")
+            # Another process may read it meanwhile: half a digest would be another identity.
+            draft = note.with_suffix(f".{os.getpid()}")
+            draft.write_text("\n".join(known), encoding="utf-8")
+            draft.replace(note)
         return f"embedded:{known[1]}:xllamacpp-{version('xllamacpp')}"
 
     @property

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from synth_assets.accounts import Row
-from synth_assets.errors import LedgerError
+from synth_assets.errors import BudgetExceeded, LedgerError
 from synth_assets.teacher.messages import Reply
 
 __all__ = ["Ledger"]
@@ -25,17 +25,20 @@ VERSION = 1
 _DDL = """
 create table replies (
     key text not null, attempt integer not null, endpoint text not null, model text not null, request text not null, raw text not null,
-    text text not null, thinking text not null, stop_reason text not null, failure text not null, evidence text not null, final integer not null,
-    input_tokens integer not null, output_tokens integer not null, cost_usd real, latency_ms real not null, paid_at text not null,
+    text text not null, thinking text not null, stop_reason text not null, failure text not null, evidence text not null,
+    input_tokens integer not null, output_tokens integer not null, cost_usd real not null, latency_ms real not null, paid_at text not null,
     primary key (key, attempt)
 ) strict;
 create table reservations (
-    id integer primary key, key text not null, owner text not null, cost_usd real, state text not null, opened_at text not null
+    id integer primary key, key text not null, owner text not null, cost_usd real not null, state text not null, opened_at text not null
 ) strict;
-create index open_reservations on reservations (state) where state <> 'closed';
+create index costs on replies (cost_usd) where cost_usd > 0;
+create index open_reservations on reservations (owner, cost_usd) where state <> 'closed';
 """
-_REPLY = "select * from replies where key = ? and final = 1 order by attempt desc limit 1"
+_REPLY = "select * from replies where key = ? and failure = '' order by attempt desc limit 1"
 _CALLS = "select key, attempt, endpoint, model, input_tokens, output_tokens, cost_usd, failure, stop_reason, latency_ms, paid_at from replies"
+_PAID = "select coalesce(sum(cost_usd), 0) from replies where cost_usd > 0"
+_HELD = "select coalesce(sum(cost_usd), 0) from reservations where state <> 'closed'"
 _SLICE = 500
 """Keys in one query: SQLite takes at least 999 parameters."""
 
@@ -67,14 +70,25 @@ class Ledger:
             self._connection.close()
 
     def get(self, key: str) -> Reply | None:
-        """The reply under `key`, marked as cached; None where there is none that stands."""
+        """The reply under `key`, marked as cached; None where there is none. A failure does not stand: it is asked again in the next run."""
         with self._explained():
             row = self._connection.execute(_REPLY, [key]).fetchone()
         return None if row is None else _reply(row)
 
-    def reserve(self, key: str, cost_usd: float | None) -> int:
-        """Note that a call goes out which may cost up to `cost_usd` dollars; returns the reservation's number."""
+    def reserve(self, key: str, cost_usd: float, budget_usd: float | None = None) -> int:
+        """Note that a call goes out which may cost up to `cost_usd` dollars; returns the reservation's number.
+
+        The sum is checked in the transaction that reserves, so that no number of calls and processes at once can pass `budget_usd`.
+
+        Raises:
+            BudgetExceeded: the call could pass the budget, with all that is paid, in flight or lost.
+        """
         with self._transaction() as connection:
+            if budget_usd is not None and (spent := self._spent()) + cost_usd > budget_usd:
+                raise BudgetExceeded(
+                    f"${spent:.4f} of ${budget_usd:.4f} are spent or reserved, and the next call may cost ${cost_usd:.4f}. "
+                    "Raise SYNTH_BUDGET_USD or the domain's budget_usd and run again: what was paid for is kept."
+                )
             cursor = connection.execute(
                 "insert into reservations (key, owner, cost_usd, state, opened_at) values (?, ?, ?, 'open', ?)", [key, self._owner, cost_usd, _now()]
             )
@@ -86,6 +100,11 @@ class Ledger:
         with self._transaction() as connection:
             connection.execute("update reservations set state = 'closed' where id = ?", [reservation])
 
+    def doubt(self, reservation: int) -> None:
+        """Book a call that went out and whose answer was lost: nobody knows whether it was paid."""
+        with self._transaction() as connection:
+            connection.execute("update reservations set state = 'unknown' where id = ?", [reservation])
+
     def record(
         self,
         reservation: int,
@@ -94,16 +113,15 @@ class Ledger:
         endpoint: str,
         request: dict[str, Any],
         raw: str,
-        cost_usd: float | None,
+        cost_usd: float,
         latency_ms: float,
-        final: bool = True,
     ) -> Reply:
-        """Store a reply and close its reservation, in one transaction; a reply that is not `final` was paid for, but is asked again."""
+        """Store a reply and close its reservation, in one transaction."""
         with self._transaction() as connection:
             (attempt,) = connection.execute("select coalesce(max(attempt), 0) + 1 from replies where key = ?", [reply.key]).fetchone()
             values = [
                 *(reply.key, attempt, endpoint, reply.model, json.dumps(request, ensure_ascii=False), raw),
-                *(reply.text, reply.thinking, reply.stop_reason, reply.failure, reply.evidence, int(final)),
+                *(reply.text, reply.thinking, reply.stop_reason, reply.failure, reply.evidence),
                 *(reply.input_tokens, reply.output_tokens, cost_usd, latency_ms, _now()),
             ]
             connection.execute(f"insert into replies values ({', '.join('?' * len(values))})", values)  # noqa: S608 - question marks only
@@ -116,11 +134,7 @@ class Ledger:
         with self._explained():
             for start in range(0, len(keys), _SLICE):
                 some = list(keys[start : start + _SLICE])
-                found = self._connection.execute(
-                    "select key, attempt, endpoint, model, input_tokens, output_tokens, cost_usd, failure, stop_reason, latency_ms, paid_at "
-                    f"from replies where key in ({', '.join('?' * len(some))})",
-                    some,
-                )
+                found = self._connection.execute(f"{_CALLS} where key in ({', '.join('?' * len(some))})", some)
                 for row in found:
                     call = dict(row)
                     call["stop_reason"] = call.pop("failure") or call["stop_reason"]
@@ -128,11 +142,12 @@ class Ledger:
         return rows
 
     def spent(self) -> float:
-        """Dollars paid, and reserved by calls in flight or lost, of known price."""
+        """Dollars paid, and reserved by calls in flight or lost."""
         with self._explained():
-            (paid,) = self._connection.execute("select coalesce(sum(cost_usd), 0) from replies").fetchone()
-            (held,) = self._connection.execute("select coalesce(sum(cost_usd), 0) from reservations where state <> 'closed'").fetchone()
-        return float(paid + held)
+            return self._spent()
+
+    def _spent(self) -> float:
+        return float(sum(self._connection.execute(query).fetchone()[0] for query in (_PAID, _HELD)))
 
     def _migrate(self) -> None:
         with self._transaction() as connection:
@@ -157,10 +172,10 @@ class Ledger:
             self._connection.execute("begin immediate")
             try:
                 yield self._connection
+                self._connection.commit()
             except BaseException:
                 self._connection.rollback()
                 raise
-            self._connection.commit()
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
@@ -193,16 +208,21 @@ def _now() -> str:
 
 
 def _owner(pid: int) -> str:
-    """A process by its number and its start, so that another one with the same number is not taken for it."""
-    stat = Path(f"/proc/{pid}/stat")
-    started = stat.read_text().rpartition(")")[2].split()[19] if stat.exists() else "?"
-    return f"{pid}:{started}"
+    """A process by its number and its start, so that another one with the same number is not taken for it; empty for a dead one."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+    except OSError:
+        return "" if Path("/proc/self").exists() else f"{pid}:?"
+    # A zombie was killed and not yet waited for: it asks nothing any more.
+    return "" if fields[0] in {"Z", "X"} else f"{pid}:{fields[19]}"
 
 
 def _alive(owner: str) -> bool:
     pid = int(owner.partition(":")[0])
-    if Path("/proc").exists():
-        return Path(f"/proc/{pid}").exists() and _owner(pid) == owner
+    if _owner(pid) != owner:
+        return False
+    if Path("/proc/self").exists():
+        return True
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

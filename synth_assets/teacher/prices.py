@@ -1,6 +1,7 @@
 """What a call costs: by the dated price list of the package, by the user's own price, or nothing on a server of one's own."""
 
 import ipaddress
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -13,8 +14,8 @@ from synth_assets.errors import SynthError
 
 __all__ = ["Price", "is_own_server", "price_of"]
 
-CHARACTERS_PER_TOKEN = 2
-"""For the upper bound of a prompt's tokens: English has about 4, Chinese 1 to 2; a bound must not be passed."""
+TEMPLATE_TOKENS = 64
+"""For what a chat template adds to a prompt."""
 
 
 @dataclass(frozen=True)
@@ -28,9 +29,9 @@ class Price:
         """US dollars of one call."""
         return (input_tokens * self.input + output_tokens * self.output) / 1e6
 
-    def at_most(self, characters: int, max_tokens: int) -> float:
-        """An upper bound of a call's price before it is made, in US dollars."""
-        return self.of(characters // CHARACTERS_PER_TOKEN + 64, max_tokens)
+    def at_most(self, size: int, max_tokens: int) -> float:
+        """An upper bound of a call's price before it is made, in US dollars; `size` is in bytes of UTF-8, none of which makes two tokens."""
+        return self.of(size + TEMPLATE_TOKENS, max_tokens)
 
 
 def price_of(model: str, base_url: str, env: Mapping[str, str]) -> Price | None:
@@ -45,7 +46,7 @@ def price_of(model: str, base_url: str, env: Mapping[str, str]) -> Price | None:
             given = [float(part) for part in own.split(",")]
         except ValueError:
             given = []
-        if len(given) != 2 or min(given) < 0:
+        if len(given) != 2 or not all(math.isfinite(part) and part >= 0 for part in given):
             raise SynthError(f"SYNTH_PRICE_USD_PER_MTOK={own!r} is not a price. Write input and output in dollars per million tokens, such as 3,15.")
         return Price(*given)
     if is_own_server(base_url):

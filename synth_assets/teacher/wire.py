@@ -6,37 +6,45 @@ anybody sees it.
 
 import asyncio
 import json
-import random
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import anthropic
+import httpx2
 from anthropic.types import AssistantMessageParam, UserMessageParam
 
-from synth_assets.errors import RawPromptUnsupported, TeacherRefusedAccess, TeacherUnavailable
-from synth_assets.teacher.messages import Reply, Request
+from synth_assets.errors import BudgetExceeded, RawPromptUnsupported, TeacherRefusedAccess, TeacherStopped, TeacherUnavailable
+from synth_assets.teacher.backoff import seconds_asked
+from synth_assets.teacher.messages import Message, Reply, Request
 
 if TYPE_CHECKING:
     from synth_assets.teacher.client import Teacher
 
 __all__ = ["Wire"]
 
-ATTEMPTS = 6
-"""Tries of one call whose failure may pass; with full jitter they take half a minute on average."""
 MALFORMED_ATTEMPTS = 3
 """Tries of a call whose body is malformed: each may be paid for."""
-FIRST_DELAY, LONGEST_DELAY = 0.5, 30.0
-"""Seconds."""
-TIMEOUT = 600.0
-"""Seconds for one answer: an embedded model under load writes 10 tokens/s."""
+TIMEOUT = anthropic.Timeout(600.0, connect=20.0)
+"""Seconds: an embedded model under load writes 10 tokens/s, but who does not take a connection is not there."""
+MOST_TOKENS = 2**40
+"""More than any call can use: a larger number is nonsense, and SQLite takes no integer above 2**63."""
 PASSING = {408, 409, 425, 429}
+LOST = {408, 502, 504, 524}
+"""Of a gateway that gave up on the endpoint: the answer may have been written, and billed."""
 FINAL_REMEDY = {
     401: "The key was refused: check ANTHROPIC_API_KEY.",
     402: "The account must be paid first: see the provider's console.",
     403: "The key may not do this: check its permissions, or ANTHROPIC_BASE_URL.",
     404: "The endpoint does not know this model or path: check SYNTH_TEACHER and ANTHROPIC_BASE_URL.",
 }
+SPEND_SIGNS = ("credit balance", "usage limits")
+"""Claude's API reports an empty account and a reached spend limit as a 400."""
+NEVER_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.LocalProtocolError, httpx2.UnsupportedProtocol)
+"""Nothing left this machine, so that nothing can be paid."""
+LOOPBACK = ("all://127.0.0.1", "all://[::1]", "all://localhost")
+"""Never asked through a proxy of the environment, which would look for them on its own machine."""
 _SENTINEL = "SYNTH-USER-TURN"
 
 
@@ -54,9 +62,17 @@ class Wire:
         self._teacher = teacher
         endpoint = teacher.endpoint
         self._client = anthropic.AsyncAnthropic(
-            api_key=endpoint.api_key or "none", auth_token=endpoint.auth_token, base_url=endpoint.base_url(), max_retries=0, timeout=TIMEOUT
+            api_key=endpoint.api_key or (None if endpoint.auth_token else "none"),
+            auth_token=None if endpoint.api_key else endpoint.auth_token,
+            base_url=endpoint.base_url(),
+            max_retries=0,
+            timeout=TIMEOUT,
+            # A redirect to another host would take the key along.
+            http_client=anthropic.DefaultAsyncHttpxClient(timeout=TIMEOUT, follow_redirects=False, mounts=dict.fromkeys(LOOPBACK)),
         )
         self._prefixes: dict[str, str] = {}
+        self._out = 0
+        self._back = asyncio.Event()
 
     async def close(self) -> None:
         """Close the HTTP pool."""
@@ -64,46 +80,76 @@ class Wire:
 
     async def ask(self, key: str, request: Request) -> Reply:
         """The answer to one request, recorded; raises TeacherStopped where nothing more can be asked."""
+        request = _sendable(request)
+        most = self._teacher.price.at_most(len(json.dumps(request.body(), ensure_ascii=False).encode()), request.max_tokens)
         malformed = 0
-        for attempt in range(1, ATTEMPTS + 1):
-            most = self._teacher.price.at_most(len(json.dumps(request.body(), ensure_ascii=False)), request.max_tokens)
-            self._teacher.check_budget(most)
-            reservation = self._teacher.ledger.reserve(key, most)
+        for attempt in range(1, self._teacher.backoff.attempts + 1):
+            last = attempt == self._teacher.backoff.attempts
+            asked_for = 0.0
+            reservation = await self._reserve(key, most)
             started = time.monotonic()
             try:
-                raw = await self._send(request)
+                raw = self._scrubbed(await self._send(request))
                 reply = self._understood(key, request, raw)
+                return self._record(reservation, request, reply, raw, self._teacher.price.of(reply.input_tokens, reply.output_tokens), started)
             except _Malformed as fault:
                 malformed += 1
-                final = malformed == MALFORMED_ATTEMPTS or attempt == ATTEMPTS
-                reply = self._failed(key, "malformed_reply", fault.raw[:200])
-                self._record(reservation, request, reply, fault.raw, most, started, final=final)
-                if final:
+                reply = self._failed(key, "malformed_reply", fault.raw)
+                self._record(reservation, request, reply, fault.raw, most, started)
+                if last or malformed == MALFORMED_ATTEMPTS:
                     return reply
-                await self._wait(attempt, None)
-            except anthropic.BadRequestError as error:
-                reply = self._failed(key, "bad_request", self._said(error))
-                return self._record(reservation, request, reply, self._said(error), 0.0, started)
             except anthropic.APIStatusError as error:
-                self._teacher.ledger.release(reservation)
-                if error.status_code not in PASSING and error.status_code < 500:
-                    raise self._final(error) from None
-                if attempt == ATTEMPTS:
-                    raise self._unavailable(self._said(error)) from None
-                await self._wait(attempt, error.response.headers.get("retry-after"))
-            except RawPromptUnsupported:
-                self._teacher.ledger.release(reservation)
-                raise
+                if isinstance(error, anthropic.BadRequestError) and not any(sign in self._said(error) for sign in SPEND_SIGNS):
+                    return self._record(reservation, request, self._failed(key, "bad_request", self._said(error)), self._said(error), 0.0, started)
+                self._close(reservation, lost=error.status_code in LOST)
+                asked_for = self._pause(error, last)
             except anthropic.APIConnectionError as error:
-                # A request that was cut off on the way may have been paid for: its reservation stays, as unknown.
-                if not self._teacher.profile.paid:
-                    self._teacher.ledger.release(reservation)
-                if attempt == ATTEMPTS:
-                    raise self._unavailable(self._scrubbed(f"{error} {error.__cause__ or ''}")) from None
-                await self._wait(attempt, None)
-            else:
-                return self._record(reservation, request, reply, raw, None, started)
+                self._close(reservation, lost=not isinstance(error.__cause__, NEVER_SENT))
+                if last:
+                    raise self._unavailable(self._scrubbed(f"{error} {error.__cause__ or ''}".strip())) from None
+            except BaseException as error:
+                self._close(reservation, lost=not isinstance(error, TeacherStopped))
+                raise
+            finally:
+                self._out -= 1
+                self._back.set()
+            await asyncio.sleep(self._teacher.backoff.delay(attempt, asked_for))
         raise AssertionError("unreachable")
+
+    async def _reserve(self, key: str, most: float) -> int:
+        """A reservation within the budget; where only calls in flight stand in the way, which mostly cost less than reserved, wait for them."""
+        budget = self._teacher.budget_usd if self._teacher.profile.paid else None
+        while True:
+            try:
+                reservation = self._teacher.ledger.reserve(key, most, budget)
+            except BudgetExceeded:
+                if self._out == 0:
+                    raise
+                self._back.clear()
+                await self._back.wait()
+            else:
+                self._out += 1
+                return reservation
+
+    def _close(self, reservation: int, *, lost: bool) -> None:
+        """End a reservation without an answer: `lost` where the call may have been paid for all the same."""
+        if lost:
+            self._teacher.ledger.doubt(reservation)
+        else:
+            self._teacher.ledger.release(reservation)
+
+    def _pause(self, error: anthropic.APIStatusError, last: bool) -> float:
+        """Seconds that the endpoint asks for before the next try; raises where there is none."""
+        headers = error.response.headers
+        passing = error.status_code in PASSING or error.status_code >= 500
+        if not passing or headers.get("x-should-retry") == "false":
+            raise self._final(error) from None
+        asked = seconds_asked(headers.get("retry-after"))
+        if asked > self._teacher.backoff.longest_asked:
+            raise TeacherUnavailable(f"{self._teacher.endpoint.identity} asks for a pause of {asked:.0f} s: {self._said(error)}. Run again after it.") from None
+        if last:
+            raise self._unavailable(self._said(error)) from None
+        return asked
 
     async def _send(self, request: Request) -> str:
         """The body of the answer, as it came."""
@@ -136,20 +182,29 @@ class Wire:
             )
         try:
             if request.system not in self._prefixes:
-                turns = [{"role": "system", "content": request.system}, {"role": "user", "content": _SENTINEL}]
-                template: Any = await self._client.post("/apply-template", cast_to=object, body={"messages": turns})
-                prefix, found, _ = str(template["prompt"]).partition(_SENTINEL)
-                if not found:
-                    raise RawPromptUnsupported("the model's chat template drops the user's text: no user turn can be cut from it.")
-                self._prefixes[request.system] = prefix
+                self._prefixes[request.system] = await self._prefix(request.system)
             body = {"prompt": self._prefixes[request.system], "n_predict": request.max_tokens, "stop": list(request.stop), **dict(request.sampling)}
-            answer: Any = await self._client.post("/completion", cast_to=object, body=body)
+            return await self._post("/completion", body)
         except anthropic.NotFoundError:
             raise RawPromptUnsupported(
                 f"{self._teacher.endpoint.identity} has no raw-prompt routes (/apply-template, /completion), which Magpie needs. "
                 "Remove `magpie` from the domain's methods, or use a llama.cpp server."
             ) from None
-        return json.dumps(answer, ensure_ascii=False)
+
+    async def _prefix(self, system: str) -> str:
+        """The prompt up to where a user's words begin."""
+        turns = [{"role": "system", "content": system}, {"role": "user", "content": _SENTINEL}]
+        raw = await self._post("/apply-template", {"messages": turns})
+        try:
+            prefix, found, _ = str(json.loads(raw)["prompt"]).partition(_SENTINEL)
+        except (ValueError, KeyError, TypeError):
+            raise _Malformed(self._scrubbed(raw)) from None
+        if not found:
+            raise RawPromptUnsupported("the model's chat template drops the user's text: no user turn can be cut from it. Remove `magpie` from the methods.")
+        return prefix
+
+    async def _post(self, path: str, body: Mapping[str, Any]) -> str:
+        return str((await self._client.post(path, cast_to=httpx2.Response, body=body)).text)
 
     def _understood(self, key: str, request: Request, raw: str) -> Reply:
         try:
@@ -162,20 +217,28 @@ class Wire:
             thinking = "".join(block["thinking"] for block in blocks if block["type"] == "thinking")
             usage: Mapping[str, Any] = data["usage"]
             read = sum(int(usage.get(name) or 0) for name in ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens"))
-            return self._reply(key, text, thinking, str(data["stop_reason"]), read, int(usage["output_tokens"]))
-        except (ValueError, KeyError, TypeError, AttributeError):
-            raise _Malformed(self._scrubbed(raw)) from None
+            return self._reply(key, text, thinking, str(data["stop_reason"] or "no_stop_reason"), read, int(usage["output_tokens"]))
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
+            raise _Malformed(raw) from None
 
     def _reply(self, key: str, text: str, thinking: str, stop_reason: str, read: int, written: int) -> Reply:
-        if not isinstance(text, str):
+        if not isinstance(text, str) or not (0 <= int(read) <= MOST_TOKENS and 0 <= int(written) <= MOST_TOKENS):
             raise TypeError
-        model = self._teacher.profile.model
-        return Reply(key, _clean(text), stop_reason, model, thinking=_clean(thinking), input_tokens=int(read), output_tokens=int(written))
+        return Reply(
+            key,
+            # JSON escapes can hide what was looked for in the raw body.
+            _clean(self._scrubbed(text)),
+            _clean(self._scrubbed(stop_reason)),
+            self._teacher.profile.model,
+            thinking=_clean(self._scrubbed(thinking)),
+            input_tokens=int(read),
+            output_tokens=int(written),
+        )
 
     def _failed(self, key: str, rule: str, evidence: str) -> Reply:
         return Reply(key, "", "failed", self._teacher.profile.model, failure=rule, evidence=_clean(evidence)[:300])
 
-    def _record(self, reservation: int, request: Request, reply: Reply, raw: str, cost: float | None, started: float, *, final: bool = True) -> Reply:
+    def _record(self, reservation: int, request: Request, reply: Reply, raw: str, cost: float, started: float) -> Reply:
         self._teacher.calls_made += 1
         return self._teacher.ledger.record(
             reservation,
@@ -183,18 +246,20 @@ class Wire:
             endpoint=self._teacher.endpoint.identity,
             request=request.body(),
             raw=_clean(raw),
-            cost_usd=self._teacher.price.of(reply.input_tokens, reply.output_tokens) if cost is None else cost,
+            cost_usd=cost,
             latency_ms=round((time.monotonic() - started) * 1000, 1),
-            final=final,
         )
 
     def _final(self, error: anthropic.APIStatusError) -> TeacherRefusedAccess:
-        remedy = FINAL_REMEDY.get(error.status_code, "The endpoint refuses this for good: see its message.")
+        code = 402 if error.status_code == 400 else error.status_code
+        moved = "The endpoint has moved: set ANTHROPIC_BASE_URL to its new address."
+        remedy = FINAL_REMEDY.get(code, moved if code < 400 else "The endpoint refuses this for good: see its message.")
         return TeacherRefusedAccess(f"{error.status_code} from {self._teacher.endpoint.identity}: {self._said(error)}. {remedy}")
 
     def _unavailable(self, said: str) -> TeacherUnavailable:
         return TeacherUnavailable(
-            f"{self._teacher.endpoint.identity} did not answer in {ATTEMPTS} tries: {said}. What was answered is kept: run again when it is back."
+            f"{self._teacher.endpoint.identity} did not answer in {self._teacher.backoff.attempts} tries: {said}. "
+            "What was answered is kept: run again when it is back."
         )
 
     def _said(self, error: anthropic.APIStatusError) -> str:
@@ -205,15 +270,11 @@ class Wire:
             text = text.replace(secret, "[key]")
         return text
 
-    @staticmethod
-    async def _wait(attempt: int, retry_after: str | None) -> None:
-        """Full jitter up to a doubling limit, and never less than the endpoint asked for."""
-        try:
-            asked = min(float(retry_after), LONGEST_DELAY) if retry_after else 0.0
-        except ValueError:
-            asked = 0.0
-        limit = min(LONGEST_DELAY, FIRST_DELAY * 2**attempt)
-        await asyncio.sleep(asked + random.uniform(0, limit))  # noqa: S311 - not in step with others
+
+def _sendable(request: Request) -> Request:
+    """`request` with texts that can be sent: no lone surrogates, no NULs."""
+    messages = tuple(Message(m.role, _clean(m.content)) for m in request.messages)
+    return replace(request, messages=messages, system=_clean(request.system), stop=tuple(_clean(s) for s in request.stop))
 
 
 def _clean(text: str) -> str:

@@ -3,7 +3,8 @@
 import pytest
 
 from synth_assets.accounts import Outcome
-from synth_assets.methods.candidates import bare, folded, prompt_of, unusable
+from synth_assets.conversations import prompt_of
+from synth_assets.methods.candidates import bare, folded, unusable
 from synth_assets.teacher.messages import Message, Request
 from synth_assets_tests.methods.driving import reply
 

@@ -11,8 +11,8 @@ from synth_assets.config import Domain
 from synth_assets.methods import reasoning
 from synth_assets.methods.reasoning import final_answer, split_trace
 from synth_assets.quality.verification import VERDICTS, verify_answers
-from synth_assets.teacher.messages import Message, Request
-from synth_assets_tests.methods.driving import LARGE, Answer, key_of, make_domain, mixtures, picking, reply, rules, run, saying, seed_rows
+from synth_assets.teacher.messages import Message, Reply, Request
+from synth_assets_tests.methods.driving import LARGE, SMALL, Answer, drive, key_of, make_domain, mixtures, picking, reply, rules, run, saying, seed_rows
 
 REQUEST = Request((Message("user", "2 + 2"),), 10)
 GOOD = "<think>two and two</think>The sum is 4.\nAnswer: 4"
@@ -182,3 +182,23 @@ def test_a_cut_sample_counts_against_the_pass_rate() -> None:
 def test_a_chinese_trace_is_verified_by_its_own_label() -> None:
     outcome, _ = attempt(make_domain("zh", reasoning={"samples": 1}), saying("<think>二加二</think>和是4。\n答案：4"))
     assert len(outcome.kept) == 2
+
+
+@pytest.mark.parametrize("echo", [False, True])
+def test_a_small_teacher_is_asked_in_two_steps_and_both_calls_are_kept(echo: bool) -> None:
+    def answer(request: Request) -> Reply:
+        begun = request.messages[-1]
+        assert begun.role == "assistant"
+        repeated = begun.content if echo else ""
+        if request.stop:
+            assert (begun.content, request.stop) == ("<think>\n", ("</think>",))
+            return reply(request, f"{repeated}4 boxes of 6 are 24.\n", key="first", stop_reason="stop_sequence")
+        assert begun.content == "<think>\n4 boxes of 6 are 24.\n</think>\n"
+        return reply(request, f"{repeated}They hold 24.\nAnswer: 24", key="second")
+
+    domain, outcome = make_domain(reasoning={"samples": 1}), Outcome()
+    rows = [seed_rows("en")[0] | {"answer": "24"}]
+    drive(reasoning.plan(domain, rows, SMALL, by_equality, outcome), answer)
+    (row,) = outcome.kept
+    assert (row["thinking"], row["response"], row["call_keys"]) == ("4 boxes of 6 are 24.", "They hold 24.\nAnswer: 24", ["first", "second"])
+    outcome.check_balance("teacher_responses", domain.name)

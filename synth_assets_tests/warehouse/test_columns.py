@@ -4,9 +4,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from synth_assets.warehouse.columns import Columns, as_json
 from synth_assets.errors import WarehouseError
 from synth_assets.schemas import BY_NAME, TABLES, Column, Slice, Table
+from synth_assets.warehouse.columns import Columns, as_json
 from synth_assets_tests.warehouse.rows import full_row
 
 MESSAGES = "STRUCT(role VARCHAR, content VARCHAR)[]"

@@ -5,8 +5,8 @@ import duckdb
 import pytest
 
 from synth_assets.errors import WarehouseVersion
-from synth_assets.warehouse.migrations import MIGRATIONS, Migration, last_step, migrate
 from synth_assets.schemas import SCHEMA, TABLES
+from synth_assets.warehouse.migrations import MIGRATIONS, Migration, last_step, migrate
 
 NEXT = MIGRATIONS[-1].number + 1
 

@@ -1,0 +1,63 @@
+"""What a call costs, and what is free."""
+
+import pytest
+
+from synth_assets.errors import SynthError
+from synth_assets.teacher.prices import Price, is_own_server, price_of
+
+CLOUD = "https://api.anthropic.com"
+
+
+@pytest.mark.parametrize(
+    ("model", "price"),
+    [
+        ("claude-sonnet-4-5", Price(3, 15)),
+        ("claude-sonnet-4-5-20250929", Price(3, 15)),
+        ("claude-opus-4-1", Price(15, 75)),
+        ("claude-opus-4-5", Price(5, 25)),
+        ("claude-haiku-4-5", Price(1, 5)),
+        ("claude-next-1", None),
+        ("gpt-oss", None),
+        ("", None),
+    ],
+)
+def test_the_longest_beginning_of_a_name_counts(model: str, price: Price | None) -> None:
+    assert price_of(model, CLOUD, {}) == price
+
+
+@pytest.mark.parametrize(
+    ("url", "own"),
+    [
+        ("http://127.0.0.1:8080", True),
+        ("http://localhost:8080/", True),
+        ("http://model.localhost", True),
+        ("http://[::1]:80", True),
+        ("http://192.168.1.5:8000", True),
+        ("http://10.0.0.1", True),
+        ("https://api.anthropic.com", False),
+        ("https://8.8.8.8", False),
+        ("https://localhost.example.com", False),
+        ("https://127.0.0.1.example.com", False),
+        ("http://localhost@example.com", False),
+        ("", False),
+    ],
+)
+def test_an_own_server_is_free(url: str, own: bool) -> None:
+    assert is_own_server(url) is own
+    assert price_of("some-model", url, {}) == (Price(0, 0) if own else None)
+
+
+def test_the_users_price_comes_before_all() -> None:
+    assert price_of("claude-sonnet-4-5", "http://localhost", {"SYNTH_PRICE_USD_PER_MTOK": " 1.5, 7 "}) == Price(1.5, 7)
+
+
+@pytest.mark.parametrize("text", ["3", "3,15,2", "a,b", "-1,2", "nan,1", "1,inf", ",", "3;15"])
+def test_what_is_no_price_is_told_with_an_example(text: str) -> None:
+    with pytest.raises(SynthError, match=r"is not a price.*such as 3,15"):
+        price_of("m", CLOUD, {"SYNTH_PRICE_USD_PER_MTOK": text})
+
+
+def test_a_bound_is_never_below_the_price() -> None:
+    price = Price(3, 15)
+    for text, tokens in [("a" * 4000, 1000), ("你" * 1000, 2000), ("\U0001f9ff" * 1000, 4000)]:
+        assert price.at_most(len(text.encode()), 500) >= price.of(tokens, 500)
