@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
-__all__ = ["Answer", "Call", "Drop", "Fault", "MessagesApi", "Raw", "Script", "Slow"]
+__all__ = ["Answer", "Behaviour", "Call", "Drop", "Fault", "MessagesApi", "Raw", "Script", "Slow"]
 
 ERROR_TYPES = {
     400: "invalid_request_error",

@@ -5,8 +5,10 @@ two answers to one prompt, or calibrate against reference answers. Weights are p
 
 Invariant: the reported accuracy belongs to the published weights, on prompts that they were not fitted to.
 
-Measured on the pairs of the shipped domains, by cross-validation over prompts: 16 or 32 principal components of the answer's embedding, or of its
-product with the prompt's, as further features moved accuracy by less than 0.5 points (0.946 to 0.953 against 0.950), so they are left out.
+Measured: the shipped version orders 0.97 of its held-out pairs (0.95 to 0.96 on three other splits of the same texts), length alone 0.47. Between
+whole models it is a weak judge: of answers to 200 AlpacaEval prompts it prefers Llama-3-70B's to Llama-3-8B's in 0.58 (length alone: 0.50),
+Llama-3-8B's to Qwen1.5-1.8B's in 0.78 (0.33) and claude-3-5-sonnet's to falcon-7b's in 0.82 (0.93). 8 to 32 principal components of the answer's
+embedding, or of its product with the prompt's, moved accuracy in cross-validation by less than 0.5 points, so they are left out.
 """
 
 import json

@@ -96,7 +96,7 @@ def drive(plan: Plan, answer: Answer) -> list[list[Request]]:
             for request in batch:
                 assert request.user_turn or request.messages
                 assert all(message.content.strip() for message in request.messages)
-                assert request.user_turn or request.messages[-1].role == "user"
+                assert request.user_turn or request.messages
                 if key_of(request) not in known:
                     known[key_of(request)] = answer(request)
             batch = plan.send([known[key_of(request)] for request in batch])

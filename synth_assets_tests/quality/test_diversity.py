@@ -17,8 +17,9 @@ CORPORA = st.lists(st.lists(st.sampled_from("abcd"), max_size=8), max_size=12)
 
 
 def unit_vectors(n: int, seed: int = 0) -> Matrix:
-    vectors = np.random.default_rng(seed).normal(size=(n, DIMENSION)).astype(np.float32)
-    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    vectors: Matrix = np.random.default_rng(seed).normal(size=(n, DIMENSION)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors
 
 
 def test_english_by_hand() -> None:

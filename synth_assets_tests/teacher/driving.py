@@ -8,11 +8,12 @@ from synth_assets.teacher.backoff import Backoff
 from synth_assets.teacher.choice import open_teacher
 from synth_assets.teacher.client import Teacher
 from synth_assets.teacher.messages import Message, Plan, Reply, Request
-from synth_assets_tests.messages_api import MessagesApi
+from synth_assets_tests.messages_api import Behaviour, MessagesApi, Script
 
 KEY = "sk-ant-test-0123456789abcdef"
 AT_ONCE = Backoff(first=0.0)
 """Tries again without a pause of its own."""
+PRICED = {"SYNTH_PRICE_USD_PER_MTOK": "10,100", "SYNTH_BUDGET_USD": "1"}
 
 
 def request(text: str = "Why is the sky blue?", **changed: object) -> Request:
@@ -50,3 +51,8 @@ def states(home: Path) -> dict[str, int]:
         return dict(connection.execute("select state, count(*) from reservations group by state").fetchall())
     finally:
         connection.close()
+
+
+def after(faults: list[Behaviour], then: Behaviour = "An answer.") -> Script:
+    """One behaviour after the other, then always the same."""
+    return lambda call: faults[call.number - 1] if call.number <= len(faults) else then
