@@ -31,10 +31,10 @@ demo: $(VENV)/.installed ## run the shipped domains to a release, with the embed
 	@SYNTH_TEACHER=embedded SYNTH_HOME=$(HOME_DIR) SYNTH_DOMAINS= $(BIN)/synth-assets run
 
 test: $(VENV)/.installed ## all tests, the slow and the browser ones too
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-quick: $(VENV)/.installed ## the quick tests, about two minutes
-	@$(BIN)/python -m pytest -m "not slow and not browser" -n 2
+	@$(BIN)/python -m pytest -n 2 -m "not slow and not browser"
 
 ui: $(VENV)/.installed ## Dagster on http://127.0.0.1:3000
 	@SYNTH_HOME=$(HOME_DIR) $(BIN)/synth-assets ui

@@ -127,6 +127,8 @@ def _execute(instance: "dg.DagsterInstance", job: "dg.JobDefinition", name: str,
     for event in result.get_step_failure_events():
         error = event.step_failure_data.error
         cause = (error.cause or error) if error is not None else None
+        if error is not None and {error.cls_name, cause.cls_name if cause else None} & _INTERRUPTS:
+            raise KeyboardInterrupt
         if cause is None or cause.cls_name == "DagsterAssetCheckFailedError":
             continue
         report.stopped = report.stopped or cause.cls_name in _STOPPING
@@ -141,6 +143,7 @@ def _execute(instance: "dg.DagsterInstance", job: "dg.JobDefinition", name: str,
 
 
 _CONFIG = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+_INTERRUPTS = {"DagsterExecutionInterruptedError", "KeyboardInterrupt"}
 _STOPPING = {kind.__name__ for kind in (TeacherStopped, *TeacherStopped.__subclasses__())}
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Self
 from synth_assets.errors import StageFailed
 from synth_assets.identity import digest
 from synth_assets.teacher.backoff import Backoff
+from synth_assets.teacher.interrupts import stoppable
 from synth_assets.teacher.ledger import Ledger
 from synth_assets.teacher.messages import Plan, Profile, Reply, Request
 from synth_assets.teacher.prices import Price
@@ -102,7 +103,7 @@ class Teacher:
             TeacherStopped: nothing can be asked any more; what was paid for is in the ledger.
             StageFailed: more calls failed than `max_failed_share` allows.
         """
-        asyncio.run(_Drive(self, on_reply, max_failed_share).plan(plan))
+        asyncio.run(stoppable(_Drive(self, on_reply, max_failed_share).plan(plan)))
 
 
 class _Drive:
