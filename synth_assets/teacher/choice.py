@@ -16,7 +16,7 @@ from synth_assets.teacher.terms import EMBEDDED_MODEL
 
 __all__ = ["CLAUDE", "Choice", "choose", "open_teacher"]
 
-CLAUDE = "claude-sonnet-4-5"
+CLAUDE = "claude-sonnet-5-5"
 """The model when a key is there and SYNTH_TEACHER says nothing."""
 CLAUDE_URL = "https://api.anthropic.com"
 CONCURRENCY = 16
@@ -95,7 +95,8 @@ def open_teacher(home: Path, env: Mapping[str, str], *, domain_budget_usd: float
         stop=server.stop if server is not None else (lambda: None),
         api_key="embedded" if server is not None else env.get("ANTHROPIC_API_KEY", "").strip() or None,
         auth_token=None if server is not None else env.get("ANTHROPIC_AUTH_TOKEN", "").strip() or None,
-        takes_sampling=choice.embedded or choice.base_url.rstrip("/") != CLAUDE_URL,
+        takes_sampling="claude" not in choice.model and choice.base_url.rstrip("/") != CLAUDE_URL,
+        native=choice.embedded,
     )
     profile = Profile(choice.model, small=choice.embedded, raw_prompt=choice.embedded or is_own_server(choice.base_url), paid=choice.paid)
     concurrency = _number(env, "SYNTH_CONCURRENCY", int, SLOTS if choice.embedded else CONCURRENCY)

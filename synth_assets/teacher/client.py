@@ -44,7 +44,10 @@ class Endpoint:
     api_key: str | None
     auth_token: str | None
     takes_sampling: bool
-    """Whether temperature and the like may be sent; Claude's own API refuses them."""
+    """Whether temperature and the like may be sent; Claude models refuse them, behind a gateway too."""
+    native: bool = False
+    """Whether every call takes llama.cpp's own routes: its `/v1/messages` drops `seed` and `repeat_penalty` without a word (seen with 2026.10).
+    With them the same request gives the same text at any concurrency, number of threads and state of the prompt cache."""
 
     @property
     def secrets(self) -> tuple[str, ...]:

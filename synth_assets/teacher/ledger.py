@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,7 @@ create table reservations (
 create index costs on replies (cost_usd) where cost_usd > 0;
 create index open_reservations on reservations (owner, cost_usd) where state <> 'closed';
 """
-_REPLY = "select * from replies where key = ? and failure = '' order by attempt desc limit 1"
+_REPLY = "select * from replies where key = ? and failure = '' order by rowid limit 1"
 _CALLS = "select key, attempt, endpoint, model, input_tokens, output_tokens, cost_usd, failure, stop_reason, latency_ms, paid_at from replies"
 _PAID = "select coalesce(sum(cost_usd), 0) from replies where cost_usd > 0"
 _HELD = "select coalesce(sum(cost_usd), 0) from reservations where state <> 'closed'"
@@ -119,7 +120,10 @@ class Ledger:
         cost_usd: float,
         latency_ms: float,
     ) -> Reply:
-        """Store a reply and close its reservation, in one transaction."""
+        """Store a reply and close its reservation, in one transaction; returns the reply that stands.
+
+        The first one under a key stands for ever: where two processes asked at the same time, both go on with the same text, and so does every rerun.
+        """
         with self._transaction() as connection:
             (attempt,) = connection.execute("select coalesce(max(attempt), 0) + 1 from replies where key = ?", [reply.key]).fetchone()
             values = [
@@ -129,7 +133,8 @@ class Ledger:
             ]
             connection.execute(f"insert into replies values ({', '.join('?' * len(values))})", values)  # noqa: S608 - question marks only
             connection.execute("update reservations set state = 'closed' where id = ?", [reservation])
-        return reply
+            first = None if reply.failure else connection.execute(_REPLY, [reply.key]).fetchone()
+        return reply if first is None else replace(_reply(first), cached=False)
 
     def calls(self, keys: Sequence[str]) -> list[Row]:
         """Every paid call under `keys`, as rows of `teacher_calls`."""

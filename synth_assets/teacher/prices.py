@@ -6,16 +6,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from typing import Any
 from urllib.parse import urlsplit
 
 import yaml
 
 from synth_assets.errors import SynthError
 
-__all__ = ["Price", "is_own_server", "price_of"]
+__all__ = ["Price", "Thinking", "is_own_server", "price_of", "thinking_of"]
 
 TEMPLATE_TOKENS = 64
 """For what a chat template adds to a prompt."""
+THINKING_ROOM = 4096
 
 
 @dataclass(frozen=True)
@@ -51,8 +53,26 @@ def price_of(model: str, base_url: str, env: Mapping[str, str]) -> Price | None:
         return Price(*given)
     if is_own_server(base_url):
         return Price(0.0, 0.0)
-    matches = [prefix for prefix in _list() if model.startswith(prefix)]
-    return _list()[max(matches, key=len)] if matches else None
+    entry = _entry(model)
+    return Price(entry["input"], entry["output"]) if entry is not None else None
+
+
+@dataclass(frozen=True)
+class Thinking:
+    """What to send so that a model answers at once."""
+
+    parameters: Mapping[str, Any]
+    """Parameters of `messages.create`."""
+    room: int
+    """Tokens to add to max_tokens, where thinking cannot be turned off."""
+
+
+def thinking_of(model: str) -> Thinking:
+    """How to keep `model` from thinking before it answers; nothing is sent to a model that the list does not know."""
+    kind = (_entry(model) or {}).get("thinking", "on_request")
+    if kind == "always":
+        return Thinking({"output_config": {"effort": "low"}}, THINKING_ROOM)
+    return Thinking({} if kind == "on_request" else {"thinking": {"type": kind}}, 0)
 
 
 def is_own_server(base_url: str) -> bool:
@@ -65,7 +85,12 @@ def is_own_server(base_url: str) -> bool:
     return address.is_loopback or address.is_private
 
 
+def _entry(model: str) -> dict[str, Any] | None:
+    matches = [prefix for prefix in _list() if model.startswith(prefix)]
+    return _list()[max(matches, key=len)] if matches else None
+
+
 @cache
-def _list() -> dict[str, Price]:
-    data = yaml.safe_load((files("synth_assets.teacher") / "prices.yaml").read_text(encoding="utf-8"))
-    return {prefix: Price(entry["input"], entry["output"]) for prefix, entry in data["models"].items()}
+def _list() -> dict[str, dict[str, Any]]:
+    data: dict[str, dict[str, dict[str, Any]]] = yaml.safe_load((files("synth_assets.teacher") / "prices.yaml").read_text(encoding="utf-8"))
+    return data["models"]

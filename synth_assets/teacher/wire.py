@@ -7,7 +7,7 @@ anybody sees it.
 import asyncio
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from anthropic.types import AssistantMessageParam, UserMessageParam
 from synth_assets.errors import BudgetExceeded, RawPromptUnsupported, TeacherRefusedAccess, TeacherStopped, TeacherUnavailable
 from synth_assets.teacher.backoff import seconds_asked
 from synth_assets.teacher.messages import Message, Reply, Request
+from synth_assets.teacher.prices import thinking_of
 
 if TYPE_CHECKING:
     from synth_assets.teacher.client import Teacher
@@ -45,6 +46,8 @@ NEVER_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, ht
 """Nothing left this machine, so that nothing can be paid."""
 LOOPBACK = ("all://127.0.0.1", "all://[::1]", "all://localhost")
 """Never asked through a proxy of the environment, which would look for them on its own machine."""
+COMPLETION_FIELDS = ("content", "stop_type", "stopping_word", "tokens_evaluated", "tokens_predicted", "model")
+"""Of some sixty: the others repeat the prompt and every setting."""
 _SENTINEL = "SYNTH-USER-TURN"
 
 
@@ -71,6 +74,7 @@ class Wire:
             http_client=anthropic.DefaultAsyncHttpxClient(timeout=TIMEOUT, follow_redirects=False, mounts=dict.fromkeys(LOOPBACK)),
         )
         self._prefixes: dict[str, str] = {}
+        self._claude = thinking_of(teacher.profile.model)
         self._out = 0
         self._back = asyncio.Event()
 
@@ -81,7 +85,7 @@ class Wire:
     async def ask(self, key: str, request: Request) -> Reply:
         """The answer to one request, recorded; raises TeacherStopped where nothing more can be asked."""
         request = _sendable(request)
-        most = self._teacher.price.at_most(len(json.dumps(request.body(), ensure_ascii=False).encode()), request.max_tokens)
+        most = self._teacher.price.at_most(len(json.dumps(request.body(), ensure_ascii=False).encode()), request.max_tokens + self._claude.room)
         malformed = 0
         for attempt in range(1, self._teacher.backoff.attempts + 1):
             last = attempt == self._teacher.backoff.attempts
@@ -89,7 +93,7 @@ class Wire:
             reservation = await self._reserve(key, most)
             started = time.monotonic()
             try:
-                raw = self._scrubbed(await self._send(request))
+                raw = self._scrubbed(await self._send(request, seed=int(key[:8], 16) >> 1))
                 reply = self._understood(key, request, raw)
                 return self._record(reservation, request, reply, raw, self._teacher.price.of(reply.input_tokens, reply.output_tokens), started)
             except _Malformed as fault:
@@ -151,11 +155,11 @@ class Wire:
             raise self._unavailable(self._said(error)) from None
         return asked
 
-    async def _send(self, request: Request) -> str:
+    async def _send(self, request: Request, seed: int) -> str:
         """The body of the answer, as it came."""
-        if request.user_turn:
-            return await self._user_turn(request)
-        optional: dict[str, Any] = {}
+        if request.user_turn or self._teacher.endpoint.native:
+            return await self._completion(request, seed)
+        optional: dict[str, Any] = dict(self._claude.parameters)
         if request.system:
             optional["system"] = request.system
         if request.stop:
@@ -164,7 +168,7 @@ class Wire:
             optional["extra_body"] = dict(request.sampling)
         answer = await self._client.messages.with_raw_response.create(
             model=self._teacher.profile.model,
-            max_tokens=request.max_tokens,
+            max_tokens=request.max_tokens + self._claude.room,
             messages=[
                 UserMessageParam(role="user", content=m.content) if m.role == "user" else AssistantMessageParam(role="assistant", content=m.content)
                 for m in request.messages
@@ -173,18 +177,22 @@ class Wire:
         )
         return str(answer.http_response.text)
 
-    async def _user_turn(self, request: Request) -> str:
-        """The model's own user turn: its chat template, cut after the user header, on a raw-prompt endpoint (llama.cpp's server)."""
+    async def _completion(self, request: Request, seed: int) -> str:
+        """A raw prompt on llama.cpp's server: what its own chat template makes of the request; for a user's turn, cut after the user header."""
         if not self._teacher.profile.raw_prompt:
             raise RawPromptUnsupported(
                 f"Magpie needs an endpoint that takes raw prompts, and {self._teacher.endpoint.identity} is a chat API. "
                 "Remove `magpie` from the domain's methods, or use the embedded teacher or a llama.cpp server."
             )
         try:
-            if request.system not in self._prefixes:
-                self._prefixes[request.system] = await self._prefix(request.system)
-            body = {"prompt": self._prefixes[request.system], "n_predict": request.max_tokens, "stop": list(request.stop), **dict(request.sampling)}
-            return await self._post("/completion", body)
+            if not request.user_turn:
+                prompt = await self._template(request.system, [{"role": m.role, "content": m.content} for m in request.messages])
+            else:
+                if request.system not in self._prefixes:
+                    self._prefixes[request.system] = await self._prefix(request.system)
+                prompt = self._prefixes[request.system]
+            body = {"prompt": prompt, "n_predict": request.max_tokens, "stop": list(request.stop), "seed": seed, "response_fields": COMPLETION_FIELDS}
+            return await self._post("/completion", body | dict(request.sampling))
         except anthropic.NotFoundError:
             raise RawPromptUnsupported(
                 f"{self._teacher.endpoint.identity} has no raw-prompt routes (/apply-template, /completion), which Magpie needs. "
@@ -193,15 +201,19 @@ class Wire:
 
     async def _prefix(self, system: str) -> str:
         """The prompt up to where a user's words begin."""
-        turns = [{"role": "system", "content": system}, {"role": "user", "content": _SENTINEL}]
-        raw = await self._post("/apply-template", {"messages": turns})
-        try:
-            prefix, found, _ = str(json.loads(raw)["prompt"]).partition(_SENTINEL)
-        except (ValueError, KeyError, TypeError):
-            raise _Malformed(self._scrubbed(raw)) from None
+        prefix, found, _ = (await self._template(system, [{"role": "user", "content": _SENTINEL}])).partition(_SENTINEL)
         if not found:
             raise RawPromptUnsupported("the model's chat template drops the user's text: no user turn can be cut from it. Remove `magpie` from the methods.")
         return prefix
+
+    async def _template(self, system: str, turns: Sequence[dict[str, str]]) -> str:
+        """The prompt that the model's own chat template makes of a conversation."""
+        first = [{"role": "system", "content": system}] if system else []
+        raw = await self._post("/apply-template", {"messages": [*first, *turns]})
+        try:
+            return str(json.loads(raw)["prompt"])
+        except (ValueError, KeyError, TypeError):
+            raise _Malformed(self._scrubbed(raw)) from None
 
     async def _post(self, path: str, body: Mapping[str, Any]) -> str:
         return str((await self._client.post(path, cast_to=httpx2.Response, body=body)).text)
@@ -209,7 +221,7 @@ class Wire:
     def _understood(self, key: str, request: Request, raw: str) -> Reply:
         try:
             data = json.loads(raw)
-            if request.user_turn:
+            if request.user_turn or self._teacher.endpoint.native:
                 cut = data.get("stop_type") == "limit"
                 return self._reply(key, data["content"], "", "max_tokens" if cut else "end_turn", data["tokens_evaluated"], data["tokens_predicted"])
             blocks = data["content"]

@@ -19,8 +19,8 @@ CLAUDE = {"ANTHROPIC_API_KEY": KEY}
         ({}, EMBEDDED_MODEL, True, False, "there is no ANTHROPIC_API_KEY"),
         ({"ANTHROPIC_API_KEY": "  "}, EMBEDDED_MODEL, True, False, "no evidence of data quality"),
         (CLAUDE | {"SYNTH_TEACHER": "embedded"}, EMBEDDED_MODEL, True, False, "SYNTH_TEACHER says so"),
-        (CLAUDE, "claude-sonnet-4-5", False, True, "$3 in, $15 out per million tokens"),
-        ({"ANTHROPIC_AUTH_TOKEN": "t"}, "claude-sonnet-4-5", False, True, "api.anthropic.com"),
+        (CLAUDE, "claude-sonnet-5-5", False, True, "$2 in, $10 out per million tokens"),
+        ({"ANTHROPIC_AUTH_TOKEN": "t"}, "claude-sonnet-5-5", False, True, "api.anthropic.com"),
         (CLAUDE | {"SYNTH_TEACHER": "claude-haiku-4-5"}, "claude-haiku-4-5", False, True, "claude-haiku-4-5"),
         (CLAUDE | {"SYNTH_TEACHER": "new-model"}, "new-model", False, True, "its price is unknown"),
         ({"ANTHROPIC_BASE_URL": "http://localhost:8000/", "SYNTH_TEACHER": "qwen"}, "qwen", False, False, "$0 in"),
@@ -103,7 +103,10 @@ def test_a_login_in_the_address_is_not_in_the_identity(tmp_path: Path) -> None:
 def test_claude_gets_no_sampling_and_others_do(tmp_path: Path) -> None:
     with open_teacher(tmp_path, CLAUDE | {"SYNTH_BUDGET_USD": "1"}) as teacher:
         assert not teacher.endpoint.takes_sampling
-    with open_teacher(tmp_path, CLAUDE | {"SYNTH_BUDGET_USD": "1", "ANTHROPIC_BASE_URL": "https://gateway.example.com"}) as teacher:
+    gateway = {"SYNTH_BUDGET_USD": "1", "ANTHROPIC_BASE_URL": "https://gateway.example.com", "SYNTH_PRICE_USD_PER_MTOK": "1,2"}
+    with open_teacher(tmp_path, CLAUDE | gateway) as teacher:
+        assert not teacher.endpoint.takes_sampling
+    with open_teacher(tmp_path, CLAUDE | gateway | {"SYNTH_TEACHER": "qwen"}) as teacher:
         assert teacher.endpoint.takes_sampling
 
 

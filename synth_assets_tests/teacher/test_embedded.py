@@ -76,3 +76,31 @@ def test_it_starts_answers_stops_and_starts_again(tmp_path: Path, capfd: pytest.
         again = ask(teacher, message, turn)
         assert [(r.text, r.cached) for r in again] == [(answer.text, True), (question.text, True)]
         assert teacher.calls_made == 0
+
+
+@pytest.mark.slow
+def test_the_same_request_is_answered_the_same_at_any_concurrency(tmp_path: Path) -> None:
+    sampling = (("repeat_penalty", 1.1), ("temperature", 0.7))
+    batch = [request(f"Tell a story about {word}.", max_tokens=30, sampling=sampling, sample=n) for word in ("bread", "rain") for n in range(2)]
+    batch += [request(messages=(), user_turn=True, system="You teach cooking.", max_tokens=24, sampling=sampling)]
+    with open_teacher(tmp_path / "a", {}) as teacher:
+        first = [reply.text for reply in ask(teacher, *batch)]
+    with open_teacher(tmp_path / "b", {"SYNTH_CONCURRENCY": "1"}) as teacher:
+        assert [reply.text for reply in ask(teacher, *reversed(batch))] == first[::-1]
+    assert len(set(first)) == len(first)
+
+
+@pytest.mark.slow
+def test_sampling_has_its_effect(tmp_path: Path) -> None:
+    batch = [request("Tell me a story about a fox.", max_tokens=60, sampling=(("repeat_penalty", p), ("temperature", 0.0))) for p in (1.0, 1.3)]
+    with open_teacher(tmp_path, {}) as teacher:
+        plain, penalized = ask(teacher, *batch)
+    assert plain.text != penalized.text
+
+
+@pytest.mark.slow
+def test_it_may_be_stopped_right_after_its_start(tmp_path: Path) -> None:
+    server = EmbeddedServer(tmp_path)
+    for _ in range(8):
+        assert listens(server.base_url)
+        server.stop()

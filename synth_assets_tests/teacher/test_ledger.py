@@ -42,6 +42,15 @@ def test_a_reply_comes_back_as_it_went_in(tmp_path: Path) -> None:
     again.close()
 
 
+def test_the_first_reply_stands_for_ever(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.sqlite")
+    first = answered(ledger, "k", "first")
+    assert answered(ledger, "k", "second") == first
+    assert ledger.get("k") == replace(first, cached=True)
+    assert len(ledger.calls(["k"])) == 2
+    ledger.close()
+
+
 def test_a_failure_does_not_stand_and_is_paid_all_the_same(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "ledger.sqlite")
     answered(ledger, "k", failure="malformed_reply")

@@ -16,6 +16,8 @@ CLOUD = "https://api.anthropic.com"
         ("claude-opus-4-1", Price(15, 75)),
         ("claude-opus-4-5", Price(5, 25)),
         ("claude-haiku-4-5", Price(1, 5)),
+        ("claude-sonnet-5-5", Price(2, 10)),
+        ("claude-fable-5-1", Price(10, 50)),
         ("claude-next-1", None),
         ("gpt-oss", None),
         ("", None),

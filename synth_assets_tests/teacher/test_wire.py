@@ -9,6 +9,7 @@ import pytest
 from synth_assets.errors import RawPromptUnsupported, TeacherRefusedAccess, TeacherStopped, TeacherUnavailable
 from synth_assets.teacher.backoff import Backoff, seconds_asked
 from synth_assets.teacher.messages import Message
+from synth_assets.teacher.prices import THINKING_ROOM
 from synth_assets_tests.messages_api import Answer, Behaviour, Drop, Fault, MessagesApi, Raw
 from synth_assets_tests.teacher.driving import KEY, PRICED, after, ask, request, requests, states, teacher_for
 
@@ -250,3 +251,19 @@ def test_messages_of_a_conversation_keep_their_roles(tmp_path: Path) -> None:
     with MessagesApi() as api, teacher_for(api, tmp_path) as teacher:
         ask(teacher, request(messages=turns))
     assert [(m["role"], m["content"]) for m in api.calls[0].body["messages"]] == [("user", "a"), ("assistant", "b"), ("user", "c")]
+
+
+@pytest.mark.parametrize(
+    ("model", "extra", "room"),
+    [
+        ("claude-sonnet-5-5", {"thinking": {"type": "between_tools"}}, 0),
+        ("claude-haiku-5-5", {"thinking": {"type": "disabled"}}, 0),
+        ("claude-haiku-4-5-20251001", {}, 0),
+        ("claude-opus-5-5", {"output_config": {"effort": "low"}}, THINKING_ROOM),
+        ("claude-next-1", {}, 0),
+    ],
+)
+def test_claude_is_kept_from_thinking_and_gets_no_sampling(model: str, extra: dict[str, object], room: int, tmp_path: Path) -> None:
+    with MessagesApi() as api, teacher_for(api, tmp_path, SYNTH_TEACHER=model) as teacher:
+        ask(teacher, request("Why?", sampling=(("temperature", 0.5),)))
+    assert api.calls[0].body == {"model": model, "max_tokens": 100 + room, "messages": [{"role": "user", "content": "Why?"}], **extra}
