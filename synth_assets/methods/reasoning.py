@@ -91,7 +91,8 @@ def _request(domain: Domain, row: Row, sample: int, profile: Profile) -> Request
     settings = domain.methods.reasoning
     assert settings is not None
     system, messages = load("reasoning", domain.language).render(prompt=prompt_of(row))
-    sampling = profile.sampling(temperature=settings.temperature, top_p=settings.top_p)
+    # No repeat penalty here: working repeats its numbers. Seen with SmolLM2-135M, 17 correct traces without and 8 with one.
+    sampling = (("temperature", settings.temperature), ("top_p", settings.top_p))
     return Request(messages, settings.max_tokens, system, sample=sample, sampling=sampling)
 
 
