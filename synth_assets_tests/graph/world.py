@@ -78,9 +78,9 @@ def write_domain(folder: Path, **changes: Any) -> Path:
 
 
 def teacher(call: Call) -> Answer:
-    """Answers by what is asked, the same for the same question."""
+    """Answers by what is asked, the same for the same question on every port: the seed follows from the endpoint's address."""
     system, text = str(call.body.get("system", "")), call.text
-    number = int(digest(call.body)[:6], 16)
+    number = int(digest({name: value for name, value in call.body.items() if name != "seed"})[:6], 16)
     if call.path.endswith("completion"):
         return Answer(f"Could you tell me about {_THINGS[number % 16]} on lake number {number % 97}?")
     if "write tasks for" in system or "write tasks." in system:
