@@ -28,25 +28,31 @@ def seeds(loaded: LoadedDomain, outcome: Outcome) -> None:
 
 
 def real_data(loaded: LoadedDomain, outcome: Outcome) -> None:
-    """One row per curated record of every file that the domain names, with that file's source and licence."""
+    """One row per curated record of every file that the domain names, with that file's source and licence; a repeated record is rejected."""
     domain = loaded.config
+    seen: dict[str, int] = {}
     for file, records in loaded.curated:
         outcome.planned += len(records)
         for _, record in records:
             pair = isinstance(record, CuratedPair)
             response, rejected = (record.chosen, record.rejected) if isinstance(record, CuratedPair) else (record.response, None)
-            outcome.kept.append(
-                {
-                    "id": row_id(domain.name, "real_data", file.kind, record.instruction, record.input, response, rejected),
-                    "domain": domain.name,
-                    "topic": record.topic,
-                    "language": domain.language,
-                    "kind": "preference" if pair else "sft",
-                    "instruction": record.instruction,
-                    "input": record.input,
-                    "response": response,
-                    "rejected": rejected,
-                    "source": file.source,
-                    "license": file.license,
-                }
-            )
+            identity = row_id(domain.name, "real_data", file.kind, record.instruction, record.input, response, rejected)
+            row = {
+                "id": identity,
+                "domain": domain.name,
+                "topic": record.topic,
+                "language": domain.language,
+                "kind": "preference" if pair else "sft",
+                "instruction": record.instruction,
+                "input": record.input,
+                "response": response,
+                "rejected": rejected,
+                "source": file.source,
+                "license": file.license,
+            }
+            seen[identity] = seen.get(identity, 0) + 1
+            if seen[identity] == 1:
+                outcome.kept.append(row)
+            else:
+                again = {**row, "id": row_id(domain.name, "real_data", identity, seen[identity])}
+                outcome.reject(again, "duplicate", evidence=f"the same as {identity}, in {file.path} or a file before it")
