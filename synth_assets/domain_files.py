@@ -21,6 +21,7 @@ from synth_assets.config import NAME_PATTERN, Domain, RealData
 from synth_assets.errors import ConfigError, Problem
 from synth_assets.faults import Location, capped, closest, faults_of, quoted, read_bytes, repeats
 from synth_assets.identity import digest
+from synth_assets.quality.rules import RULES
 from synth_assets.records import BenchmarkItem, CuratedPair, CuratedRecord, SeedRecord, parse_records
 from synth_assets.yaml_tree import Tree, read_yaml
 
@@ -130,6 +131,7 @@ def _settings(path: Path, name: str, tree: Tree, problems: list[Problem]) -> Dom
     """The validated YAML, or None and its faults added to `problems`."""
     if "name" in tree.data:
         problems.append(Problem(path, tree.line(("name",)), "key 'name' is not written in a domain file", f"delete the line: the file's stem says {name}"))
+    problems += _unknown_rules(path, tree)
     # Strict, so that no text becomes a number; through JSON, because strict Python input takes no list for a tuple.
     text = json.dumps({**tree.data, "name": name})
     try:
@@ -138,6 +140,19 @@ def _settings(path: Path, name: str, tree: Tree, problems: list[Problem]) -> Dom
         faults = [fault for fault in faults_of(error, Domain) if tree.readable(fault.at)]
     problems += [Problem(path, tree.line(fault.at), fault.what, fault.remedy) for fault in faults]
     return None
+
+
+def _unknown_rules(path: Path, tree: Tree) -> Iterator[Problem]:
+    """Names under `gates.rules.off` that no rule has: a misspelt one would leave its rule on in silence."""
+    at: Location = ("gates", "rules", "off")
+    off: Any = tree.data
+    for key in at:
+        off = off.get(key) if isinstance(off, dict) else None
+    for n, name in enumerate(_items(off)):
+        if isinstance(name, str) and name.strip() not in RULES:
+            near = closest(name, RULES)
+            meant = f" (did you mean {near!r}?)" if near else ""
+            yield Problem(path, tree.line((*at, n)), f"there is no rule {quoted(name)}", f"write one of {', '.join(RULES)}{meant}, or delete it")
 
 
 @dataclass

@@ -39,7 +39,7 @@ methods:
 gates:
   rules:
     min_prompt_words: 3
-    off: [language]
+    off: [wrong_language]
 mix:
   synthetic_share: 0.8
 real_data:
@@ -149,14 +149,16 @@ YAML_FAULTS: list[tuple[str, str, str, int, str, str]] = [
     ("no_boolean", "language: en", "language: en\nspot_check: {required: yes}", 3, "spot_check.required is the text 'yes'", "true or false"),
     ("null", "language: en", "language: null", 2, "language is null", "one of en, zh"),
     ("scalar_as_section", "mix:\n  synthetic_share: 0.8", "mix: 0.8", 27, "mix is 0.8", "a mapping with keys out of synthetic_share"),
-    ("scalar_as_list", "    off: [language]", "    off: language", 26, "gates.rules.off is the text 'language'", "a list, each a text"),
+    ("scalar_as_list", "    off: [wrong_language]", "    off: wrong_language", 26, "gates.rules.off is the text 'wrong_language'", "a list, each a text"),
     ("bad_name", "  - name: school", "  - name: School 1", 38, "benchmarks[0].name is the text 'School 1'", "lower-case letters"),
     ("short_tuple", "    keep: 2", "    keep: 2\n    pass_rate: [0.5]", 21, "pass_rate is a list of 1", "a list of 2 items, each a number from 0 to 1"),
     ("long_tuple", "    keep: 2", "    keep: 2\n    pass_rate: [0, 1, 1]", 21, "pass_rate is a list of 3", "a list of 2 items"),
     ("tuple_item", "    keep: 2", "    keep: 2\n    pass_rate:\n      - 0\n      - 2", 23, "pass_rate[1] is 2", "a number from 0 to 1"),
     ("no_value", "    samples: 4", "    samples:", 19, "key 'samples' has no value", "delete the line"),
     ("no_value_section", "  constitutional:\n    pairs: 5", "  constitutional:", 21, "key 'constitutional' has no value", "{} for a section"),
-    ("no_item", "    off: [language]", "    off:\n      -", 27, "a list item has no value", "write one"),
+    ("unknown_rule", "[wrong_language]", "[refusal, wrong_langauge]", 26, "there is no rule 'wrong_langauge'", "did you mean 'wrong_language'?"),
+    ("unknown_rule_lists_rules", "[wrong_language]", "\n      - refusal\n      - zzz", 28, "there is no rule 'zzz'", "write one of prompt_too_short, "),
+    ("no_item", "    off: [wrong_language]", "    off:\n      -", 27, "a list item has no value", "write one"),
     ("empty_path", "  path: algebra/seeds.jsonl", "  path: ''", 9, "seeds.path is an empty text", "500 characters"),
     # rules that tie keys together
     ("keep_above_samples", "    keep: 2", "    keep: 5", 20, "keep is 5, above samples, which is 4", "4 or less"),
@@ -306,7 +308,7 @@ def test_scalars_follow_yaml_1_2(folder: Path) -> None:
         write_rows(folder / "algebra" / f"{stem}.jsonl", [{**rows[0], "topic": "on"}])
     config = load_domain(folder, "algebra").config
     assert (config.title, config.seeds.source, config.targets.sft, config.budget_usd) == ("12:30:00", "2024-01-01", 10_000, 0.001)
-    assert config.gates.rules.off == ("language",)
+    assert config.gates.rules.off == ("wrong_language",)
     assert config.topic_names == ("on", "quadratic")
 
 
