@@ -12,12 +12,14 @@
         ├── TeacherRefusedAccess   wrong key, no permission, unknown model, spend limit
         ├── TeacherUnavailable     nothing answers, after every retry
         ├── RawPromptUnsupported   the endpoint takes no raw prompt (Magpie needs one)
-        └── BudgetExceeded         the next call would pass the budget
+        ├── BudgetExceeded         the next call would pass the budget
+        └── BatchPending           the answers are in a Message Batch that has not ended
 
 A message says what is wrong, where, and what to do about it; it never holds a key.
 """
 
 __all__ = [
+    "BatchPending",
     "BudgetExceeded",
     "ConfigError",
     "LedgerError",
@@ -111,3 +113,15 @@ class RawPromptUnsupported(TeacherStopped):
 
 class BudgetExceeded(TeacherStopped):
     """The next call would pass the budget."""
+
+
+class BatchPending(TeacherStopped):
+    """What a stage asks for is in Message Batches that have not ended: nothing failed, and it goes on when they have.
+
+    Args:
+        batches: Their ids at the endpoint.
+    """
+
+    def __init__(self, batches: list[str]) -> None:
+        self.batches = batches
+        super().__init__(f"waiting for {', '.join(batches)}: run again when it has ended, or let the sensor `message_batches` do so.")

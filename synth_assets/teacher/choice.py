@@ -1,14 +1,15 @@
 """Which teacher answers: what the environment says, said aloud, with a budget where it costs money."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from synth_assets.errors import BudgetExceeded, SynthError, TeacherRefusedAccess
-from synth_assets.teacher.client import Endpoint, Teacher
+from synth_assets.teacher.budget import Budget
+from synth_assets.teacher.client import Teacher
 from synth_assets.teacher.embedded import SLOTS, EmbeddedServer
+from synth_assets.teacher.endpoint import Endpoint, Secrets, is_address, shown
 from synth_assets.teacher.ledger import Ledger
 from synth_assets.teacher.messages import Profile
 from synth_assets.teacher.prices import Price, is_own_server, price_of
@@ -54,67 +55,56 @@ def choose(env: Mapping[str, str] = os.environ) -> Choice:
         said = f"Teacher: the embedded {EMBEDDED_MODEL} ({why}). It shows how the gates work; its rows are no evidence of data quality."
         return Choice(EMBEDDED_MODEL, True, "", Price(0.0, 0.0), said)
     base = url or CLAUDE_URL
-    if not _is_address(base):
+    if not is_address(base):
         raise TeacherRefusedAccess(f"ANTHROPIC_BASE_URL={base.rpartition('@')[2]!r} is no address: write it with its scheme, such as http://localhost:8080.")
     if not (key.isascii() and key.isprintable() and " " not in key):
         raise TeacherRefusedAccess("the key holds characters that no header can carry: copy ANTHROPIC_API_KEY again, without quotes or spaces.")
     if not key and not is_own_server(base):
-        raise TeacherRefusedAccess(f"{_shown(base)} needs a key: set ANTHROPIC_API_KEY, or SYNTH_TEACHER=embedded for the embedded model.")
+        raise TeacherRefusedAccess(f"{shown(base)} needs a key: set ANTHROPIC_API_KEY, or SYNTH_TEACHER=embedded for the embedded model.")
     model = wanted or CLAUDE
     price = price_of(model, base, env)
     cost = "its price is unknown" if price is None else f"${price.input:g} in, ${price.output:g} out per million tokens"
-    return Choice(model, False, base, price, f"Teacher: {model} at {_shown(base)} ({cost}).")
+    return Choice(model, False, base, price, f"Teacher: {model} at {shown(base)} ({cost}).")
 
 
-def open_teacher(home: Path, env: Mapping[str, str], *, domain_budget_usd: float | None = None) -> Teacher:
+def open_teacher(home: Path, env: Mapping[str, str], *, domain: str = "", domain_budget_usd: float | None = None) -> Teacher:
     """The teacher of a run, its ledger in `home`.
 
-    The smaller of SYNTH_BUDGET_USD and `domain_budget_usd` counts. Either is held against all that the ledger in `home` has seen, whatever
-    the domain and the day: a domain's budget is a stop for its own runs, not an account of its own.
+    SYNTH_BUDGET_USD is held against all that the ledger in `home` has seen, `domain_budget_usd` against what went on `domain`; both count.
 
     Raises:
         BudgetExceeded: calls cost money, and there is no budget, or no price to keep it with.
         TeacherRefusedAccess: there is no key, or no address.
     """
     choice = choose(env)
-    budget = _number(env, "SYNTH_BUDGET_USD", float, domain_budget_usd)
-    if domain_budget_usd is not None and budget is not None:
-        budget = min(budget, domain_budget_usd)
-    if choice.paid and budget is None:
+    budget = Budget(_number(env, "SYNTH_BUDGET_USD", float, None), domain, domain_budget_usd)
+    if choice.paid and not budget.given:
         raise BudgetExceeded(
             f"{choice.announcement} A paid teacher does not start without a budget: set SYNTH_BUDGET_USD to the dollars that you allow"
             + (", and SYNTH_PRICE_USD_PER_MTOK to the model's price." if choice.price is None else ".")
+            + " `synth-assets estimate` says how many it will want."
         )
     if choice.price is None:
         raise BudgetExceeded(f"{choice.announcement} A budget cannot be kept without a price: set SYNTH_PRICE_USD_PER_MTOK, such as 3,15.")
-    server = EmbeddedServer(home) if choice.embedded else None
-    base_url: Callable[[], str] = (lambda: server.base_url) if server is not None else (lambda: choice.base_url)
-    endpoint = Endpoint(
-        identity=server.identity if server is not None else _shown(choice.base_url),
-        base_url=base_url,
-        stop=server.stop if server is not None else (lambda: None),
-        api_key="embedded" if server is not None else env.get("ANTHROPIC_API_KEY", "").strip() or None,
-        auth_token=None if server is not None else env.get("ANTHROPIC_AUTH_TOKEN", "").strip() or None,
-        takes_sampling="claude" not in choice.model and choice.base_url.rstrip("/") != CLAUDE_URL,
-        native=choice.embedded,
-    )
+    concurrency = int(_number(env, "SYNTH_CONCURRENCY", int, SLOTS if choice.embedded else CONCURRENCY) or 1)
     profile = Profile(choice.model, small=choice.embedded, raw_prompt=choice.embedded or is_own_server(choice.base_url), paid=choice.paid)
-    concurrency = _number(env, "SYNTH_CONCURRENCY", int, SLOTS if choice.embedded else CONCURRENCY)
-    return Teacher(Ledger(home / "ledger.sqlite"), endpoint, profile, price=choice.price, budget_usd=budget, concurrency=int(concurrency or 1))
-
-
-def _is_address(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        return False
-
-
-def _shown(url: str) -> str:
-    """`url` as it may be printed and stored: without a user and password."""
-    parts = urlsplit(url)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl().rstrip("/")
+    if choice.embedded:
+        server = EmbeddedServer(home)
+        endpoint = Endpoint(
+            server.identity,
+            lambda: server.base_url,
+            profile,
+            choice.price,
+            concurrency,
+            native=True,
+            secrets=Secrets("embedded"),
+            stop=server.stop,
+        )
+    else:
+        secrets = Secrets(env.get("ANTHROPIC_API_KEY", "").strip() or None, env.get("ANTHROPIC_AUTH_TOKEN", "").strip() or None)
+        sampling = "claude" not in choice.model and choice.base_url.rstrip("/") != CLAUDE_URL
+        endpoint = Endpoint(shown(choice.base_url), lambda: choice.base_url, profile, choice.price, concurrency, takes_sampling=sampling, secrets=secrets)
+    return Teacher(endpoint, Ledger(home / "ledger.sqlite"), budget=budget)
 
 
 def _number(env: Mapping[str, str], name: str, kind: type[float] | type[int], default: float | None) -> float | None:

@@ -1,83 +1,75 @@
-"""The engine: drives a method's plan against one endpoint, through the `anthropic` SDK, the ledger first.
+"""The teacher: drives a method's plan, the ledger first, the endpoint for what it has not.
 
-A batch of requests is answered with bounded concurrency and handed back in request order. What can pass (429, 5xx, 529, lost
-connections, malformed bodies) is tried again with full-jitter backoff; what is final stops everything at once with its remedy; all
-other failures are replies with a name. Nothing is ever None, and nothing that was paid for is lost.
+Synchronous outside, one event loop in a thread inside, with one connection pool for all plans. The plan runs in its caller's thread and is sent
+each batch's replies in request order, whatever order they arrived in. Invariant: a second run of the same plan asks nothing and is sent the same replies.
 """
 
-import asyncio
+import atexit
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Mapping, Sequence
+from concurrent.futures import CancelledError
+from contextlib import closing, suppress
+from dataclasses import replace
+from pathlib import Path
+from queue import SimpleQueue
+from threading import Lock
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from synth_assets.errors import StageFailed
 from synth_assets.identity import digest
-from synth_assets.teacher.backoff import Backoff
-from synth_assets.teacher.interrupts import stoppable
+from synth_assets.teacher.budget import Budget
+from synth_assets.teacher.endpoint import Endpoint
+from synth_assets.teacher.failures import Patience
 from synth_assets.teacher.ledger import Ledger
-from synth_assets.teacher.messages import Plan, Profile, Reply, Request
-from synth_assets.teacher.prices import Price
+from synth_assets.teacher.loop import LoopThread
+from synth_assets.teacher.messages import Plan, Profile, Reply, Request, Result
+from synth_assets.teacher.pace import Pace, pace_file
+from synth_assets.teacher.verdict import Failures
 
 if TYPE_CHECKING:
-    from synth_assets.teacher.wire import Wire
+    from synth_assets.teacher.caller import Caller
 
-__all__ = ["Endpoint", "Teacher"]
+__all__ = ["Teacher"]
 
-SECRET_LENGTH = 9
-"""A shorter key is a dummy for a local server (`EMPTY`, `ollama`, `embedded`): to cut it out of texts would spoil them."""
-DEFAULT_BACKOFF = Backoff()
-SHARE_FROM = 20
-"""Calls before a share of failures means something; a smaller plan is judged at its end."""
-
-
-@dataclass(frozen=True)
-class Endpoint:
-    """Where the teacher is, and how to reach it."""
-
-    identity: str
-    """What decides the answers: the base URL, or for the embedded server model and engine."""
-    base_url: Callable[[], str]
-    """Starts the embedded server at the first call."""
-    stop: Callable[[], None]
-    api_key: str | None
-    auth_token: str | None
-    takes_sampling: bool
-    """Whether temperature and the like may be sent; Claude models refuse them, behind a gateway too."""
-    native: bool = False
-    """Whether every call takes llama.cpp's own routes: its `/v1/messages` drops `seed` and `repeat_penalty` without a word (seen with 2026.10).
-    With them the same request gives the same text at any concurrency, number of threads and state of the prompt cache."""
-
-    @property
-    def secrets(self) -> tuple[str, ...]:
-        """What must never be printed or stored."""
-        return tuple(s for s in (self.api_key, self.auth_token) if s and len(s) >= SECRET_LENGTH)
+KEY_LENGTH = 40
+"""Hexadecimal digits of a call's key: 160 bits."""
+CLEANUP_S = 5.0
+"""How long an interrupted caller waits for the cleanup of its calls: it takes milliseconds."""
 
 
 class Teacher:
-    """One endpoint, one model, one ledger."""
+    """One model at one endpoint, one ledger; a context manager. Several threads may drive plans at once.
+
+    Args:
+        endpoint: Where the model is.
+        ledger: Closed with the teacher.
+        budget: What may be spent.
+        patience: How often and how long to go on asking.
+        pace: File in which this machine's processes share the endpoint's pace; by default one per endpoint and model.
+    """
 
     def __init__(
         self,
-        ledger: Ledger,
         endpoint: Endpoint,
-        profile: Profile,
+        ledger: Ledger,
         *,
-        price: Price,
-        budget_usd: float | None,
-        concurrency: int,
-        backoff: Backoff = DEFAULT_BACKOFF,
+        budget: Budget = Budget(),  # noqa: B008 - immutable
+        patience: Patience = Patience(),  # noqa: B008 - immutable
+        pace: Path | None = None,
     ) -> None:
-        self.ledger = ledger
+        from synth_assets.teacher.caller import Tally
+
         self.endpoint = endpoint
-        self.profile = profile
-        self.price = price
-        self.budget_usd = budget_usd
-        self.concurrency = concurrency
-        self.backoff = backoff
-        self.calls_made = 0
-        """Calls that went out and came back, in this process."""
+        self.ledger = ledger
+        self.budget = budget
+        self.patience = patience
+        self.pace = pace or pace_file(f"{endpoint.identity} {endpoint.model}")
+        self._tally = Tally()
+        self._opening = Lock()
+        self._loop: LoopThread | None = None
+        self._caller: Caller | None = None
+        # At the interpreter's end an embedded server with open connections would wait for them for ever.
+        atexit.register(self.close)
 
     def __enter__(self) -> Self:
         return self
@@ -86,98 +78,107 @@ class Teacher:
         self.close()
 
     def close(self) -> None:
-        """Stop the embedded server and close the ledger."""
-        self.endpoint.stop()
-        self.ledger.close()
+        """Close all connections, stop the embedded server, close the ledger. Closing twice does nothing."""
+        atexit.unregister(self.close)
+        with self._opening:
+            if self._loop is not None:
+                if self._caller is not None:
+                    self._loop.submit(self._caller.close()).result()
+                self._loop.close()
+                self._caller = self._loop = None
+            self.endpoint.stop()
+            self.ledger.close()
+
+    @property
+    def profile(self) -> Profile:
+        """What the teacher can do."""
+        return self.endpoint.profile
+
+    @property
+    def calls_made(self) -> int:
+        """Calls that went out and were answered since this teacher was opened; what the ledger had does not count."""
+        return self._tally.calls
 
     def key(self, request: Request) -> str:
-        """The call's key: digest of endpoint, model and everything in the request."""
-        return digest([self.endpoint.identity, self.profile.model, request.body()])[:40]
+        """The call's key: digest of endpoint, model, how it is kept from thinking, and everything in the request."""
+        asked = request.body() | ({"thinking": dict(self.endpoint.thinking.parameters)} if self.endpoint.thinking.parameters else {})
+        return digest([self.endpoint.identity, self.endpoint.model, asked])[:KEY_LENGTH]
 
-    def run(self, plan: Plan, on_reply: Callable[[Reply], None] | None = None, max_failed_share: float = 1.0) -> None:
-        """Drive `plan` to its end.
+    def run(self, plan: Plan[Result], on_reply: Callable[[Reply], None] | None = None, *, max_failed_share: float = 1.0) -> Result:
+        """Drive `plan` to its end; returns what it returns.
 
         Args:
             plan: A method at work.
-            on_reply: Told of every reply as it arrives, in no particular order.
-            max_failed_share: Share of a plan's calls that may end in a failure of the endpoint or the wire.
+            on_reply: Told of every reply as it arrives, in no particular order, in the caller's thread.
+            max_failed_share: Share of the plan's calls that may fail in the endpoint or on the wire, 0 to 1.
 
         Raises:
-            TeacherStopped: nothing can be asked any more; what was paid for is in the ledger.
-            StageFailed: more calls failed than `max_failed_share` allows.
+            StageFailed: more failed, or the first ones all alike; the message names the commonest failure.
+            TeacherStopped: nothing more can be asked. What was answered is in the ledger.
         """
-        asyncio.run(stoppable(_Drive(self, on_reply, max_failed_share).plan(plan)))
-
-
-class _Drive:
-    """One plan being driven: one event loop, one HTTP pool."""
-
-    def __init__(self, teacher: Teacher, on_reply: Callable[[Reply], None] | None, max_failed_share: float) -> None:
-        self._teacher = teacher
-        self._on_reply = on_reply
-        self._max_failed_share = max_failed_share
-        self._gate = asyncio.Semaphore(teacher.concurrency)
-        self._asked: dict[str, asyncio.Task[Reply]] = {}
-        self._wire: Wire | None = None
-        self._failures: Counter[str] = Counter()
-
-    async def plan(self, plan: Plan) -> None:
+        failures = Failures(max_failed_share)
         try:
-            batch = next(plan, None)
-            while batch is not None:
-                replies = await self._batch(batch)
-                if len(self._asked) >= SHARE_FROM:
-                    self._judge_failures()
-                try:
-                    batch = plan.send(replies)
-                except StopIteration:
-                    break
-            self._judge_failures()
+            batch = next(plan)
+            while True:
+                batch = plan.send(self._replies(batch, failures, on_reply))
+        except StopIteration as end:
+            failures.judge()
+            result: Result = end.value
+            return result
         finally:
             plan.close()
-            if self._wire is not None:
-                await self._wire.close()
 
-    async def _batch(self, requests: Sequence[Request]) -> list[Reply]:
-        """Replies in the order of `requests`; equal requests are asked once."""
-        tasks = []
+    def _replies(self, batch: Sequence[Request], failures: Failures, on_reply: Callable[[Reply], None] | None) -> list[Reply]:
+        """The replies to `batch`, in its order; equal requests have one reply."""
+        keys = [self.key(request) for request in batch]
+        number = Counter(keys)
+        found = self.ledger.get_many(number)
+        missing = {key: request for key, request in zip(keys, batch, strict=True) if key not in found}
+
+        def tell(reply: Reply) -> None:
+            if on_reply is not None:
+                on_reply(reply)
+                for _ in range(number[reply.key] - 1):
+                    on_reply(replace(reply, cached=True))
+            failures.count(reply)
+
+        for key in number:
+            if key in found:
+                tell(found[key])
+        with closing(self._arriving(missing)) as arriving:
+            for reply in arriving:
+                found[reply.key] = reply
+                tell(reply)
+        return [found[key] for key in keys]
+
+    def _arriving(self, missing: Mapping[str, Request]) -> Generator[Reply, None, None]:
+        """Replies from the endpoint as they arrive. Whatever breaks it off, an interrupt too, cancels the calls that are left."""
+        if not missing:
+            return
+        loop, caller = self._opened()
+        arrived: SimpleQueue[Reply | None] = SimpleQueue()
+        job = loop.submit(caller.answer_all(missing, arrived.put))
+        job.add_done_callback(lambda _: arrived.put(None))
         try:
-            async with asyncio.TaskGroup() as group:
-                for request in requests:
-                    key = self._teacher.key(request)
-                    if key not in self._asked:
-                        self._asked[key] = group.create_task(self._answer(key, request))
-                    tasks.append(self._asked[key])
-        except BaseExceptionGroup as errors:
-            # The first error says what stopped; the others were cancelled because of it.
-            raise errors.exceptions[0] from None
-        return [task.result() for task in tasks]
+            while (reply := arrived.get()) is not None:
+                yield reply
+            job.result()
+        finally:
+            if job.cancel() or job.cancelled():
+                with suppress(TimeoutError, CancelledError):
+                    loop.submit(caller.settle()).result(CLEANUP_S)
 
-    async def _answer(self, key: str, request: Request) -> Reply:
-        reply = self._teacher.ledger.get(key)
-        if reply is None:
-            await self._gate.acquire()
-            # A call that fails for good keeps its place: no other goes out before all are cancelled.
-            reply = await self._open_wire().ask(key, request)
-            self._gate.release()
-        if reply.failure:
-            self._failures[reply.failure] += 1
-        if self._on_reply is not None:
-            self._on_reply(reply)
-        return reply
+    def _opened(self) -> "tuple[LoopThread, Caller]":
+        """The event loop with its connections; the embedded server runs from now on."""
+        with self._opening:
+            if self._loop is None:
+                self._loop = LoopThread()
+            if self._caller is None:
+                self._caller = self._loop.submit(self._connected()).result()
+            return self._loop, self._caller
 
-    def _open_wire(self) -> "Wire":
-        if self._wire is None:
-            from synth_assets.teacher.wire import Wire
+    async def _connected(self) -> "Caller":
+        from synth_assets.teacher.caller import Caller
+        from synth_assets.teacher.wire import Wire
 
-            self._wire = Wire(self._teacher)
-        return self._wire
-
-    def _judge_failures(self) -> None:
-        failed, asked = self._failures.total(), len(self._asked)
-        if asked and failed / asked > self._max_failed_share:
-            rule, number = self._failures.most_common(1)[0]
-            raise StageFailed(
-                f"{failed} of {asked} calls failed, most of them ({number}) as {rule}. "
-                "Mend what the endpoint complains of (the ledger has its words) and run again: answers are kept, failed calls are asked again."
-            )
+        return Caller(self.endpoint, Wire(self.endpoint), self.ledger, self.budget, self.patience, Pace(self.pace), self._tally)

@@ -1,253 +1,262 @@
-"""The ledger: every reply that a teacher gave, in SQLite beside the warehouse, so that nothing is asked or paid for twice.
+"""The ledger of teacher calls: one SQLite file in WAL mode that many processes append to while they work, and that survives `kill -9` anywhere.
 
-A reservation is committed before a call goes out and closed in the transaction that stores the reply; the reply is on disk before
-anybody uses it. A reservation whose process is gone is booked as unknown and counts against the budget: what was in flight at a kill
-is never forgotten. Keys, tokens of access and headers never come here.
+A reservation is committed before a call goes out; the reply is committed, and its reservation closed with it, before anybody is given it.
+So nothing is paid twice, and what was in flight when its process died is booked as unknown at the upper bound of its price. Keys of access and
+headers never come here. Invariant: a reservation stands exactly as long as a call may have been made whose reply is not in `replies`.
 """
 
+import itertools
 import json
-import os
 import sqlite3
-import threading
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from threading import Lock
+from typing import Any, Literal, TypeVar
 
 from synth_assets.accounts import Row
-from synth_assets.errors import BudgetExceeded, LedgerError
+from synth_assets.teacher import ledger_file
+from synth_assets.teacher.answers import MALFORMED, Answer
+from synth_assets.teacher.budget import Budget, Spending
+from synth_assets.teacher.commits import CommitThread
 from synth_assets.teacher.messages import Reply
+from synth_assets.teacher.owners import current_owner, is_alive
 
-__all__ = ["Ledger"]
+__all__ = ["Call", "Elsewhere", "Ledger", "Reservation"]
 
-VERSION = 1
-PATIENCE = 60
-"""Seconds to wait for other processes, whose transactions take milliseconds."""
-_DDL = """
-create table replies (
-    key text not null, attempt integer not null, endpoint text not null, model text not null, request text not null, raw text not null,
-    text text not null, thinking text not null, stop_reason text not null, failure text not null, evidence text not null,
-    input_tokens integer not null, output_tokens integer not null, cost_usd real not null, latency_ms real not null, paid_at text not null,
-    primary key (key, attempt)
-) strict;
-create table reservations (
-    id integer primary key, key text not null, owner text not null, cost_usd real not null, state text not null, opened_at text not null
-) strict;
-create index costs on replies (cost_usd) where cost_usd > 0;
-create index open_reservations on reservations (owner, cost_usd) where state <> 'closed';
-"""
-_REPLY = "select * from replies where key = ? and failure = '' order by rowid limit 1"
-_CALLS = "select key, attempt, endpoint, model, input_tokens, output_tokens, cost_usd, failure, stop_reason, latency_ms, paid_at from replies"
-_PAID = "select coalesce(sum(cost_usd), 0) from replies where cost_usd > 0"
-_HELD = "select coalesce(sum(cost_usd), 0) from reservations where state <> 'closed'"
-_SLICE = 500
-"""Keys in one query: SQLite takes at least 999 parameters."""
+MALFORMED_LIMIT = 3
+"""Malformed bodies under one key, over all runs, after which the request is given up: each may have been paid for."""
+UNKNOWN = "unknown"
+"""Stop reason of a call whose outcome nobody saw."""
+
+T = TypeVar("T")
+_instances = itertools.count()
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request on its way: what is booked of it."""
+
+    key: str
+    endpoint: str
+    model: str
+    request: str
+    """`Request.body()` as JSON; no header and no key of access is in it."""
+    domain: str = ""
+    """Whose budget it goes on."""
+
+
+@dataclass(frozen=True)
+class Reservation:
+    """A call that may go out now."""
+
+    id: int
+    call: Call
+    attempt: int
+    """1 for the first call ever made under this key."""
+    upper_usd: float | None
+    """The most that it can cost; None where the price is unknown."""
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """Somebody else has the same call out: its reply will be everybody's."""
+
+    batch: str | None
+    """The batch that it is in; None for a call of another process."""
 
 
 class Ledger:
-    """One SQLite file, used by several processes and threads at once.
+    """The ledger at `path`, opened at once; usable by all threads of this process, beside any number of other processes.
 
     Raises:
-        LedgerError: the file is no ledger, is newer than this code, or cannot be written.
+        LedgerError: the file cannot be used; the message says what to do. Every method raises it too.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._lock = threading.RLock()
-        self._owner = _owner(os.getpid())
-        with self._explained():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._connection = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
-            self._connection.row_factory = sqlite3.Row
-            # A reply must outlive a crash of the machine too: it was paid for.
-            self._enter_wal()
-            self._connection.execute("pragma synchronous = full")
-            self._migrate()
-            self._book_unknown()
+        self.owner = f"{current_owner()}|{next(_instances)}"
+        self._reader = ledger_file.connect(path)
+        self._reading = Lock()
+        self._writer = CommitThread(ledger_file.connect(path), lambda error: ledger_file.explain(path, error))
+        try:
+            self.write(_book_lost).result()
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
-        """Close the file; the ledger cannot be used afterwards."""
-        with self._lock:
-            self._connection.close()
+        """Commit what waits and close the file; calls that are still out are lost. Closing twice does nothing."""
+        with suppress(Exception):  # a closed or broken file: whoever opens it next books them, by their owner
+            self.write(lambda con: con.execute("update reservations set state = 'unknown' where state = 'open' and owner = ?", [self.owner])).result()
+        self._writer.close()
+        with self._reading:
+            self._reader.close()
+
+    def write(self, operation: Callable[[sqlite3.Connection], T]) -> Future[T]:
+        """Run `operation` in a transaction that others share; its result is there when it is on disk."""
+        return self._writer.submit(operation)
+
+    def read(self, query: str, parameters: Iterable[Any] = ()) -> list[sqlite3.Row]:
+        """Rows of one query."""
+        with self._reading, ledger_file.explained(self.path):
+            return self._reader.execute(query, list(parameters)).fetchall()
 
     def get(self, key: str) -> Reply | None:
-        """The reply under `key`, marked as cached; None where there is none. A failure does not stand: it is asked again in the next run."""
-        with self._explained():
-            row = self._connection.execute(_REPLY, [key]).fetchone()
-        return None if row is None else _reply(row)
+        """The reply that stands under `key`, or None where the request is still to be asked."""
+        return self.get_many([key]).get(key)
 
-    def reserve(self, key: str, cost_usd: float, budget_usd: float | None = None) -> int:
-        """Note that a call goes out which may cost up to `cost_usd` dollars; returns the reservation's number.
+    def get_many(self, keys: Iterable[str]) -> dict[str, Reply]:
+        """The replies that stand under those of `keys` that have one, as cached."""
+        with self._reading, ledger_file.explained(self.path):
+            return standing(self._reader, keys)
 
-        The sum is checked in the transaction that reserves, so that no number of calls and processes at once can pass `budget_usd`.
+    def reserve(self, call: Call, upper_usd: float | None, budget: Budget) -> Future[Reservation | Reply | Elsewhere | None]:
+        """Commit that `call` is about to go out.
 
-        Raises:
-            BudgetExceeded: the call could pass the budget, with all that is paid, in flight or lost.
+        Its result is the reservation; or the reply, where another process was faster; or where it is out already; or None where the
+        budget has room only after calls in flight have come home. BudgetExceeded where it has none at all.
         """
-        with self._transaction() as connection:
-            if budget_usd is not None and (spent := self._spent()) + cost_usd > budget_usd:
-                raise BudgetExceeded(
-                    f"${spent:.4f} of ${budget_usd:.4f} are spent or reserved, and the next call may cost ${cost_usd:.4f}. "
-                    "Raise SYNTH_BUDGET_USD or the domain's budget_usd and run again: what was paid for is kept."
-                )
-            cursor = connection.execute(
-                "insert into reservations (key, owner, cost_usd, state, opened_at) values (?, ?, ?, 'open', ?)", [key, self._owner, cost_usd, _now()]
-            )
-        assert cursor.lastrowid is not None
-        return cursor.lastrowid
+        return self.write(lambda con: reserve(con, call, upper_usd, budget, self.owner))
 
-    def release(self, reservation: int) -> None:
-        """Close a reservation whose call cost nothing: it was refused, or never arrived."""
-        with self._transaction() as connection:
-            connection.execute("update reservations set state = 'closed' where id = ?", [reservation])
+    def release(self, reservation: Reservation) -> Future[None]:
+        """Commit that nothing was paid for it: it never went out, or was turned away."""
 
-    def doubt(self, reservation: int) -> None:
-        """Book a call that went out and whose answer was lost: nobody knows whether it was paid."""
-        with self._transaction() as connection:
-            connection.execute("update reservations set state = 'unknown' where id = ?", [reservation])
+        def operation(con: sqlite3.Connection) -> None:
+            con.execute("delete from reservations where id = ?", [reservation.id])
+
+        return self.write(operation)
+
+    def abandon(self, reservation: Reservation) -> Future[None]:
+        """Commit that nobody will see its outcome, although it may have been paid."""
+
+        def operation(con: sqlite3.Connection) -> None:
+            con.execute("update reservations set state = 'unknown' where id = ?", [reservation.id])
+
+        return self.write(operation)
 
     def record(
-        self,
-        reservation: int,
-        reply: Reply,
-        *,
-        endpoint: str,
-        request: dict[str, Any],
-        raw: str,
-        cost_usd: float,
-        latency_ms: float,
-    ) -> Reply:
-        """Store a reply and close its reservation, in one transaction; returns the reply that stands.
+        self, reservation: Reservation, answer: Answer, cost_usd: float | None, latency_ms: float, mode: Literal["online", "batch"] = "online"
+    ) -> Future[Reply | None]:
+        """Commit what came back, and close the reservation.
 
-        The first one under a key stands for ever: where two processes asked at the same time, both go on with the same text, and so does every rerun.
+        Its result is the reply that stands now under the key; None where the answer is a failure that may be asked again.
         """
-        with self._transaction() as connection:
-            (attempt,) = connection.execute("select coalesce(max(attempt), 0) + 1 from replies where key = ?", [reply.key]).fetchone()
-            values = [
-                *(reply.key, attempt, endpoint, reply.model, json.dumps(request, ensure_ascii=False), raw),
-                *(reply.text, reply.thinking, reply.stop_reason, reply.failure, reply.evidence),
-                *(reply.input_tokens, reply.output_tokens, cost_usd, latency_ms, _now()),
-            ]
-            connection.execute(f"insert into replies values ({', '.join('?' * len(values))})", values)  # noqa: S608 - question marks only
-            connection.execute("update reservations set state = 'closed' where id = ?", [reservation])
-            first = None if reply.failure else connection.execute(_REPLY, [reply.key]).fetchone()
-        return reply if first is None else replace(_reply(first), cached=False)
+        return self.write(lambda con: record(con, reservation, answer, cost_usd, latency_ms, mode))
 
-    def calls(self, keys: Sequence[str]) -> list[Row]:
-        """Every paid call under `keys`, as rows of `teacher_calls`."""
-        rows: list[Row] = []
-        with self._explained():
-            for start in range(0, len(keys), _SLICE):
-                some = list(keys[start : start + _SLICE])
-                found = self._connection.execute(f"{_CALLS} where key in ({', '.join('?' * len(some))})", some)
-                for row in found:
-                    call = dict(row)
-                    call["stop_reason"] = call.pop("failure") or call["stop_reason"]
-                    rows.append(call)
-        return rows
+    def calls(self, keys: Iterable[str]) -> list[Row]:
+        """Every call that was made under `keys`, in the shape of `schemas.TEACHER_CALLS`, in the order of the ledger.
 
-    def spent(self) -> float:
-        """Dollars paid, and reserved by calls in flight or lost."""
-        with self._explained():
-            return self._spent()
+        A call whose outcome is unknown stands at the upper bound of its price, with no tokens and no latency.
+        """
+        return [dict(row) for row in self.read(_CALLS, [json.dumps(list(keys)), UNKNOWN])]
 
-    def _spent(self) -> float:
-        return float(sum(self._connection.execute(query).fetchone()[0] for query in (_PAID, _HELD)))
-
-    def _enter_wal(self) -> None:
-        """Switch to a write-ahead log. SQLite does not wait for others here: of 4 processes that made 100 new files at once, 11 opens failed."""
-        deadline = time.monotonic() + PATIENCE
-        while True:
-            try:
-                self._connection.execute("pragma journal_mode = wal")
-                return
-            except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
-                    raise
-                time.sleep(0.01)
-
-    def _migrate(self) -> None:
-        with self._transaction() as connection:
-            (version,) = connection.execute("pragma user_version").fetchone()
-            if version > VERSION:
-                raise LedgerError(f"{self.path} has version {version}, newer than this code ({VERSION}). Update synth_assets.")
-            if version == 0:
-                for statement in _DDL.split(";"):
-                    connection.execute(statement)
-                connection.execute(f"pragma user_version = {VERSION}")
-
-    def _book_unknown(self) -> None:
-        """Reservations of processes that are gone: nobody knows whether their calls were paid."""
-        with self._transaction() as connection:
-            for row in connection.execute("select distinct owner from reservations where state = 'open'").fetchall():
-                if not _alive(row["owner"]):
-                    connection.execute("update reservations set state = 'unknown' where state = 'open' and owner = ?", [row["owner"]])
-
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._explained():
-            self._connection.execute("begin immediate")
-            try:
-                yield self._connection
-                self._connection.commit()
-            except BaseException:
-                self._connection.rollback()
-                raise
-
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
-        try:
-            with self._lock:
-                yield
-        except sqlite3.Error as error:
-            busy = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY
-            damaged = "If the disk is full, make room; if the file is damaged, move it away: replies in it are then asked again."
-            remedy = f"Another process has written to it for more than {PATIENCE} s: end that one and run again." if busy else damaged
-            raise LedgerError(f"{self.path}: {error}. {remedy}") from error
+    def spending(self, domain: str | None = None) -> Spending:
+        """What all calls ever made cost, or those that went on the budget of `domain`."""
+        with self._reading, ledger_file.explained(self.path):
+            return _spending(self._reader, domain)
 
 
-def _reply(row: sqlite3.Row) -> Reply:
-    return Reply(
-        key=row["key"],
-        text=row["text"],
-        stop_reason=row["stop_reason"],
-        model=row["model"],
-        thinking=row["thinking"],
-        input_tokens=row["input_tokens"],
-        output_tokens=row["output_tokens"],
-        cached=True,
-        failure=row["failure"],
-        evidence=row["evidence"],
-    )
+_CALLS = """
+select key, attempt, endpoint, model, input_tokens, output_tokens, cost_usd, iif(failure = '', stop_reason, failure) as stop_reason, latency_ms, paid_at
+from replies where key in (select value from json_each(?1))
+union all
+select key, attempt, endpoint, model, 0, 0, upper_usd, ?2, 0.0, opened_at
+from reservations where state = 'unknown' and key in (select value from json_each(?1))
+order by paid_at, key, attempt
+"""
 
 
-def _now() -> str:
+def now() -> str:
+    """This moment, as the ledger writes it."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
-def _owner(pid: int) -> str:
-    """A process by its number and its start, so that another one with the same number is not taken for it; empty for a dead one."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
-    except OSError:
-        return "" if Path("/proc/self").exists() else f"{pid}:?"
-    # A zombie was killed and not yet waited for: it asks nothing any more.
-    return "" if fields[0] in {"Z", "X"} else f"{pid}:{fields[19]}"
+def standing(con: sqlite3.Connection, keys: Iterable[str]) -> dict[str, Reply]:
+    """The first reply under each key stands for ever, so that every run folds the same replies.
+
+    A failure does not stand: it cost nothing, and is asked again by the next run. A malformed reply may have cost something each time, and
+    stands once it came too often.
+    """
+    found: dict[str, Reply] = {}
+    malformed: dict[str, int] = {}
+    for row in con.execute(
+        "select key, text, stop_reason, model, thinking, input_tokens, output_tokens, failure, evidence"
+        " from replies where key in (select value from json_each(?)) order by id",
+        [json.dumps(list(keys))],
+    ):
+        reply = Reply(row[0], row[1], row[2], row[3], row[4], row[5], row[6], cached=True, failure=row[7], evidence=row[8])
+        if reply.failure == MALFORMED:
+            malformed[reply.key] = malformed.get(reply.key, 0) + 1
+        if reply.key not in found and (not reply.failure or malformed.get(reply.key, 0) >= MALFORMED_LIMIT):
+            found[reply.key] = reply
+    return found
 
 
-def _alive(owner: str) -> bool:
-    pid = int(owner.partition(":")[0])
-    if _owner(pid) != owner:
-        return False
-    if Path("/proc/self").exists():
-        return True
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+def reserve(con: sqlite3.Connection, call: Call, upper_usd: float | None, budget: Budget, owner: str) -> Reservation | Reply | Elsewhere | None:
+    """`Ledger.reserve`, within a transaction."""
+    reply = standing(con, [call.key]).get(call.key)
+    if reply is not None:
+        return reply
+    for row in con.execute(
+        "select r.id, r.state, r.owner, r.opened_at, b.remote from reservations r left join batches b on r.batch = b.id"
+        " where r.key = ? and r.state <> 'unknown'",
+        [call.key],
+    ).fetchall():
+        if row["state"] == "batched":
+            return Elsewhere(row["remote"] or "")
+        if is_alive(row["owner"], datetime.fromisoformat(row["opened_at"])):
+            return Elsewhere(None)
+        con.execute("update reservations set state = 'unknown' where id = ?", [row["id"]])
+    if upper_usd and budget.given and not budget.allows(upper_usd, _spending(con), _spending(con, call.domain)):
+        return None
+    (attempt,) = con.execute(
+        "select 1 + coalesce(max(attempt), 0) from"
+        " (select attempt from replies where key = ?1 union all select attempt from reservations where key = ?1)",
+        [call.key],
+    ).fetchone()
+    cursor = con.execute(
+        "insert into reservations (key, attempt, endpoint, model, domain, owner, upper_usd, opened_at, state) values (?, ?, ?, ?, ?, ?, ?, ?, 'open')",
+        [call.key, attempt, call.endpoint, call.model, call.domain, owner, upper_usd, now()],
+    )
+    return Reservation(int(cursor.lastrowid or 0), call, attempt, upper_usd)
+
+
+def record(
+    con: sqlite3.Connection, reservation: Reservation, answer: Answer, cost_usd: float | None, latency_ms: float, mode: Literal["online", "batch"]
+) -> Reply | None:
+    """`Ledger.record`, within a transaction."""
+    call = reservation.call
+    read, written = (answer.usage.read, answer.usage.output) if answer.usage else (0, 0)
+    con.execute(
+        "insert into replies (key, attempt, endpoint, model, domain, mode, request, raw, text, thinking, stop_reason, failure, evidence,"
+        " input_tokens, output_tokens, latency_ms, cost_usd, paid_at) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            *(call.key, reservation.attempt, call.endpoint, call.model, call.domain, mode, call.request, answer.raw),
+            *(answer.text, answer.thinking, answer.stop_reason, answer.failure, answer.evidence),
+            *(read, written, latency_ms, cost_usd, now()),
+        ],
+    )
+    con.execute("delete from reservations where id = ?", [reservation.id])
+    reply = standing(con, [call.key]).get(call.key)
+    return None if reply is None else replace(reply, cached=False)
+
+
+def _spending(con: sqlite3.Connection, domain: str | None = None) -> Spending:
+    settled = con.execute("select coalesce(sum(usd), 0.0) from spending where ?1 is null or domain = ?1", [domain]).fetchone()[0]
+    lost, out = con.execute(
+        "select coalesce(sum(upper_usd) filter (where state = 'unknown'), 0.0), coalesce(sum(upper_usd) filter (where state <> 'unknown'), 0.0)"
+        " from reservations where upper_usd > 0 and (?1 is null or domain = ?1)",
+        [domain],
+    ).fetchone()
+    return Spending(settled + lost, out)
+
+
+def _book_lost(con: sqlite3.Connection) -> None:
+    """Book as unknown what processes that are dead now left open."""
+    for owner, newest in con.execute("select owner, max(opened_at) from reservations where state = 'open' group by owner").fetchall():
+        if not is_alive(owner, datetime.fromisoformat(newest)):
+            con.execute("update reservations set state = 'unknown' where state = 'open' and owner = ?", [owner])

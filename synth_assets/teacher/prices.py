@@ -12,12 +12,19 @@ from urllib.parse import urlsplit
 import yaml
 
 from synth_assets.errors import SynthError
+from synth_assets.teacher.answers import Usage
 
-__all__ = ["Price", "Thinking", "is_own_server", "price_of", "thinking_of"]
+__all__ = ["BATCH", "Price", "Thinking", "is_own_server", "price_of", "thinking_of"]
 
 TEMPLATE_TOKENS = 64
 """For what a chat template adds to a prompt."""
 THINKING_ROOM = 4096
+
+
+CACHE_WRITE, CACHE_READ = 1.25, 0.1
+"""Price of prompt tokens that go into the endpoint's cache (for five minutes), and of those that come from it, as multiples of the input price."""
+BATCH = 0.5
+"""Price of a call in a Message Batch, as a multiple of the call's price."""
 
 
 @dataclass(frozen=True)
@@ -27,13 +34,14 @@ class Price:
     input: float
     output: float
 
-    def of(self, input_tokens: int, output_tokens: int) -> float:
+    def of(self, usage: Usage) -> float:
         """US dollars of one call."""
-        return (input_tokens * self.input + output_tokens * self.output) / 1e6
+        read = usage.input + CACHE_WRITE * usage.cache_write + CACHE_READ * usage.cache_read
+        return (read * self.input + usage.output * self.output) / 1e6
 
     def at_most(self, size: int, max_tokens: int) -> float:
         """An upper bound of a call's price before it is made, in US dollars; `size` is in bytes of UTF-8, none of which makes two tokens."""
-        return self.of(size + TEMPLATE_TOKENS, max_tokens)
+        return self.of(Usage(0, max_tokens, cache_write=size + TEMPLATE_TOKENS))
 
 
 def price_of(model: str, base_url: str, env: Mapping[str, str]) -> Price | None:

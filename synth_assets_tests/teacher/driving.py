@@ -4,14 +4,14 @@ import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
-from synth_assets.teacher.backoff import Backoff
 from synth_assets.teacher.choice import open_teacher
 from synth_assets.teacher.client import Teacher
+from synth_assets.teacher.failures import Patience
 from synth_assets.teacher.messages import Message, Plan, Reply, Request
 from synth_assets_tests.messages_api import Behaviour, MessagesApi, Script
 
 KEY = "sk-ant-test-0123456789abcdef"
-AT_ONCE = Backoff(first=0.0)
+AT_ONCE = Patience(shortest_s=0.0)
 """Tries again without a pause of its own."""
 PRICED = {"SYNTH_PRICE_USD_PER_MTOK": "10,100", "SYNTH_BUDGET_USD": "1"}
 
@@ -29,7 +29,8 @@ def teacher_for(api: MessagesApi, home: Path, **env: str) -> Teacher:
     """A teacher of `api` that does not wait between its tries; its server is one's own, and so free, unless a price is set."""
     given = {"ANTHROPIC_BASE_URL": api.url, "SYNTH_TEACHER": "model-a", "ANTHROPIC_API_KEY": KEY} | env
     teacher = open_teacher(home, given)
-    teacher.backoff = AT_ONCE
+    teacher.patience = AT_ONCE
+    teacher.pace = home / "pace"
     return teacher
 
 
@@ -42,6 +43,12 @@ def ask(teacher: Teacher, *batch: Request, max_failed_share: float = 1.0) -> lis
     replies: list[Reply] = []
     teacher.run(one_batch(batch, replies), max_failed_share=max_failed_share)
     return replies
+
+
+def spent(teacher: Teacher) -> float:
+    """Dollars paid, and reserved by calls in flight or lost."""
+    spending = teacher.ledger.spending()
+    return spending.settled_usd + spending.in_flight_usd
 
 
 def states(home: Path) -> dict[str, int]:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from synth_assets.errors import BudgetExceeded, SynthError, TeacherRefusedAccess
+from synth_assets.teacher.budget import Budget
 from synth_assets.teacher.choice import Choice, choose, open_teacher
 from synth_assets.teacher.terms import EMBEDDED_MODEL, terms_of
 from synth_assets_tests.teacher.driving import KEY
@@ -69,14 +70,11 @@ def test_a_paid_teacher_needs_a_budget_and_a_price(env: dict[str, str], says: st
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(
-    ("budget", "domain", "held"),
-    [("5", None, 5.0), (None, 3.0, 3.0), ("5", 3.0, 3.0), ("2", 3.0, 2.0), ("0", None, 0.0), ("0", 3.0, 0.0)],
-)
-def test_the_smaller_budget_counts(budget: str | None, domain: float | None, held: float, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("budget", "own"), [("5", None), (None, 3.0), ("5", 3.0), ("2", 3.0), ("0", None), ("0", 3.0)])
+def test_both_budgets_count(budget: str | None, own: float | None, tmp_path: Path) -> None:
     env = CLAUDE if budget is None else CLAUDE | {"SYNTH_BUDGET_USD": budget}
-    with open_teacher(tmp_path, env, domain_budget_usd=domain) as teacher:
-        assert teacher.budget_usd == held
+    with open_teacher(tmp_path, env, domain="math", domain_budget_usd=own) as teacher:
+        assert teacher.budget == Budget(None if budget is None else float(budget), "math", own)
 
 
 @pytest.mark.parametrize("env", [{"SYNTH_BUDGET_USD": "ten"}, {"SYNTH_BUDGET_USD": "-1"}, {"SYNTH_BUDGET_USD": "nan"}, {"SYNTH_CONCURRENCY": "1.5"}])

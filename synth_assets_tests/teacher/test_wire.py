@@ -2,12 +2,14 @@
 
 import re
 import time
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 
 import pytest
 
 from synth_assets.errors import RawPromptUnsupported, TeacherRefusedAccess, TeacherStopped, TeacherUnavailable
-from synth_assets.teacher.backoff import Backoff, seconds_asked
+from synth_assets.teacher.failures import Patience, retry_after_s
 from synth_assets.teacher.messages import Message
 from synth_assets.teacher.prices import THINKING_ROOM
 from synth_assets_tests.messages_api import Answer, Behaviour, Drop, Fault, MessagesApi, Raw
@@ -66,6 +68,7 @@ def test_what_can_pass_is_tried_again(behaviour: Behaviour, lost: int, tmp_path:
         (Answer("", thinking="only thoughts"), "empty"),
         (Answer("x", "stop_sequence"), ""),
         (Fault(400, "prompt is too long"), "bad_request"),
+        (Fault(413, "too large"), "bad_request"),
         (Raw(b"{}"), "malformed_reply"),
     ],
     ids=short,
@@ -86,7 +89,7 @@ def test_what_is_no_answer_has_a_name(behaviour: Behaviour, rule: str, tmp_path:
         (Fault(402), TeacherRefusedAccess, "paid first"),
         (Fault(403), TeacherRefusedAccess, "permissions"),
         (Fault(404, "model: model-a"), TeacherRefusedAccess, "SYNTH_TEACHER"),
-        (Fault(413), TeacherRefusedAccess, "its message"),
+        (Fault(418), TeacherRefusedAccess, "its message"),
         (Fault(308, headers={"location": "http://127.0.0.1:9/"}), TeacherRefusedAccess, "has moved"),
         (Fault(429, "monthly spend limit", {"x-should-retry": "false"}), TeacherRefusedAccess, "monthly spend limit"),
         (Fault(429, headers={"retry-after": "86400"}), TeacherUnavailable, "86400 s"),
@@ -98,7 +101,7 @@ def test_what_is_final_stops_everything_with_its_remedy(behaviour: Behaviour, er
         with pytest.raises(error, match=re.escape(remedy)):
             ask(teacher, *requests(10))
         assert len(api.calls) == 2
-    assert states(tmp_path) == {"closed": 2}
+    assert states(tmp_path) == {}
 
 
 @pytest.mark.parametrize("behaviour", [Fault(429), Fault(529), Fault(500), Drop()], ids=short)
@@ -114,7 +117,7 @@ def test_an_endpoint_that_is_not_there_costs_nothing(tmp_path: Path) -> None:
         pass
     with teacher_for(api, tmp_path, **PRICED) as teacher, pytest.raises(TeacherUnavailable):
         ask(teacher, request())
-    assert states(tmp_path) == {"closed": 6}
+    assert states(tmp_path) == {}
 
 
 def test_a_pause_that_the_endpoint_asks_for_is_kept(tmp_path: Path) -> None:
@@ -126,16 +129,20 @@ def test_a_pause_that_the_endpoint_asks_for_is_kept(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("header", "seconds"),
-    [(None, 0), ("", 0), ("2", 2), ("0.5", 0.5), ("-3", 0), ("nan", 0), ("inf", 0), ("soon", 0), ("Wed, 21 Oct 2026 07:28:00 GMT", 0)],
+    [(None, None), ("", None), ("2", 2), ("0.5", 0.5), ("-3", 0), ("nan", None), ("inf", None), ("soon", None), ("Wed, 21 Oct 2015 07:28:00 GMT", 0)],
 )
-def test_seconds_in_a_retry_after(header: str | None, seconds: float) -> None:
-    assert seconds_asked(header) == seconds
+def test_seconds_in_a_retry_after(header: str | None, seconds: float | None) -> None:
+    assert retry_after_s({} if header is None else {"retry-after": header}) == seconds
 
 
-def test_delays_grow_to_a_limit_and_never_fall_below_what_was_asked() -> None:
-    backoff = Backoff(first=0.5, longest=8.0)
-    for attempt, limit in [(1, 1.0), (2, 2.0), (3, 4.0), (4, 8.0), (9, 8.0)]:
-        delays = [backoff.delay(attempt, asked=3.0) for _ in range(200)]
+def test_a_date_in_a_retry_after_is_counted_from_now() -> None:
+    assert 55 < (retry_after_s({"retry-after": format_datetime(datetime.now(UTC) + timedelta(seconds=60), usegmt=True)}) or 0) <= 60
+
+
+def test_delays_grow_from_the_latency_to_a_limit_and_never_fall_below_what_was_asked() -> None:
+    patience = Patience(longest_s=4.0)
+    for failed, latency, limit in [(1, 0.0, 0.1), (1, 0.5, 0.5), (2, 0.5, 1.0), (3, 60.0, 4.0), (9, 0.5, 4.0)]:
+        delays = [patience.delay_s(failed, 3.0, latency) for _ in range(200)]
         assert 3.0 <= min(delays) <= max(delays) <= 3.0 + limit
         assert max(delays) - min(delays) > limit / 2
 
@@ -243,7 +250,7 @@ class TestUserTurn:
     def test_a_chat_api_is_told_with_its_remedy(self, tmp_path: Path) -> None:
         with MessagesApi() as api, teacher_for(api, tmp_path) as teacher, pytest.raises(RawPromptUnsupported, match="Remove `magpie`"):
             ask(teacher, self.turn)
-        assert states(tmp_path) == {"closed": 1}
+        assert states(tmp_path) == {}
 
 
 def test_messages_of_a_conversation_keep_their_roles(tmp_path: Path) -> None:

@@ -1,0 +1,220 @@
+"""How fast an endpoint is asked: one rate for all processes of this machine that use it, learned from what it answers.
+
+The state is a record of a few numbers in a file of the machine's temporary folder, changed under a lock that is held for microseconds. A new
+endpoint is approached with few calls at once; then nothing is held back until more than a share of answers are 429s. From there calls start at
+a rate: cut to what was delivered (multiplicative decrease), raised by a step each second without 429s (additive increase), after Jain and Chiu 1989.
+A 429 now and then, which slowing down does not cure, is told apart as noise. Invariant: the file is advice; without it, or with rubbish in it, calls go out.
+"""
+
+import fcntl
+import math
+import os
+import struct
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import astuple, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from synth_assets.identity import digest
+
+__all__ = ["Pace", "pace_file"]
+
+FIRST_AT_ONCE, MORE_PER_S, APPROACH_S = 32, 100, 3.0
+"""Calls in flight that a new endpoint gets at first, and how many more each second, until it is known."""
+WINDOW_S = 1.0
+CONGESTED_SHARE, CONGESTED_CALLS = 0.2, 8
+"""Share and number of 429s within a window from which the endpoint is taken to have a limit."""
+DECREASE = 0.95
+"""Of what the endpoint delivered: bucket-shaped limits deliver a little more than they sustain."""
+INCREASE_SHARE = 0.01
+"""Step up, per window without a 429, of the rate. One per second at least while no rate has failed yet."""
+NOISE_MARGIN = 0.02
+LONGEST_PAUSE_S = 60.0
+FORGOTTEN_S = 600.0
+"""After so long without a call nothing is known any more."""
+BURST_S = 0.05
+"""Calls may start so much before their time: a process that woke late catches up."""
+
+
+@dataclass
+class _State:
+    """What is known; times are of the machine's monotonic clock, in seconds."""
+
+    since: float = 0.0
+    """When the endpoint was first asked."""
+    used: float = 0.0
+    """When it was last asked."""
+    sent: float = 0.0
+    done: float = 0.0
+    rate: float = math.inf
+    """Calls per second."""
+    next_start: float = 0.0
+    pause_until: float = 0.0
+    window: float = 0.0
+    """Begin of the window."""
+    answered: float = 0.0
+    limited: float = 0.0
+    """429s in the window."""
+    changed: float = 0.0
+    """When the rate was last cut: what was sent before says nothing about it."""
+    probed: float = 0.0
+    """Whether the rate has met its limit since it was first cut: then it is raised in small steps."""
+    noise: float = 0.0
+    """Share of 429s that stays, whatever the rate."""
+
+
+_RECORD = struct.Struct("<4sI13d")
+_MARK, _VERSION = b"pace", 1
+
+
+def pace_file(identity: str) -> Path:
+    """Where this machine's processes meet about the endpoint `identity`."""
+    return Path(tempfile.gettempdir()) / f"synth-assets-{os.getuid()}" / f"{digest(identity)[:20]}.pace"
+
+
+class Pace:
+    """The pace of one endpoint; for one event loop, beside any number of other processes."""
+
+    def __init__(self, path: Path) -> None:
+        self._descriptor = _open(path)
+        self._alone = _State()
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def start(self) -> tuple[float, bool]:
+        """(seconds to wait, whether to ask again then): when the next call may go out. One that is told a time has it reserved."""
+        now = time.monotonic()
+        with self._state() as state:
+            if not 0 <= now - state.used <= FORGOTTEN_S:
+                _reset(state, now)
+            state.used = now
+            if state.pause_until > now:
+                return min(state.pause_until - now, LONGEST_PAUSE_S), True
+            if math.isinf(state.rate):
+                age = now - state.since
+                if age < APPROACH_S and state.sent - state.done >= FIRST_AT_ONCE + MORE_PER_S * age:
+                    return 1 / MORE_PER_S, True
+                state.sent += 1
+                return 0.0, False
+            starts = max(state.next_start, now - BURST_S)
+            state.next_start = starts + 1 / state.rate
+            return max(0.0, starts - now), False
+
+    def answered(self, started: float, *, limited: bool, headers: Mapping[str, str]) -> None:
+        """Note what came of a call that went out at `started` (monotonic): whether it was a 429, and what the endpoint says of its limits."""
+        now = time.monotonic()
+        with self._state() as state:
+            state.done += 1
+            exhausted = _exhausted_s(headers)
+            if exhausted:
+                state.pause_until = max(state.pause_until, now + min(exhausted, LONGEST_PAUSE_S))
+            if started < state.changed:
+                return
+            state.answered += 1
+            state.limited += limited
+            share = state.limited / state.answered
+            if math.isinf(state.rate):
+                if state.limited >= CONGESTED_CALLS and share > CONGESTED_SHARE:
+                    _cut(state, now, max(1.0, (state.answered - state.limited) / max(now - state.window, WINDOW_S)))
+                elif now - state.window > WINDOW_S:
+                    _next_window(state, now)
+            elif now - state.window > WINDOW_S and state.answered >= min(20.0, state.rate):
+                _steer(state, now, share)
+
+    @contextmanager
+    def _state(self) -> Iterator[_State]:
+        """The shared state, written back afterwards; a private one where the file cannot be had."""
+        if self._descriptor is None or not _locked(self._descriptor):
+            yield self._alone
+            return
+        try:
+            state = _read(self._descriptor)
+            yield state
+            os.pwrite(self._descriptor, _RECORD.pack(_MARK, _VERSION, *astuple(state)), 0)
+        finally:
+            fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+
+
+def _cut(state: _State, now: float, delivered: float) -> None:
+    """Slow down to what was delivered, and let what is in flight come home first."""
+    state.rate = max(0.2, delivered * DECREASE)
+    state.next_start = max(state.next_start if state.next_start < now + WINDOW_S else now, now) + 1 / state.rate
+    state.changed = now
+    _next_window(state, now)
+
+
+def _steer(state: _State, now: float, share: float) -> None:
+    elapsed = now - state.window
+    if share > state.noise + NOISE_MARGIN:
+        # Slower does not help against 429s that do not come from speed: what stays after each cut is noise.
+        state.noise += 0.3 * (share - state.noise) if state.probed else 0.0
+        state.probed = 1.0
+        _cut(state, now, min(state.rate, (state.answered - state.limited) / elapsed))
+        return
+    if not state.limited:
+        state.noise *= 0.9
+    step = max(1.0, 0.1 * state.rate) if not state.probed else INCREASE_SHARE * state.rate
+    # An endpoint that is asked less than it may be says nothing about its limit.
+    if state.answered / elapsed > 0.8 * state.rate:
+        state.rate += step
+    _next_window(state, now)
+
+
+def _next_window(state: _State, now: float) -> None:
+    state.window, state.answered, state.limited = now, 0.0, 0.0
+
+
+def _reset(state: _State, now: float) -> None:
+    fresh = _State(since=now, used=now, window=now)
+    for name in _State.__dataclass_fields__:
+        setattr(state, name, getattr(fresh, name))
+
+
+def _exhausted_s(headers: Mapping[str, str]) -> float:
+    """Seconds until the limit that the endpoint says is used up is filled again; 0 where none is."""
+    longest = 0.0
+    for kind in ("requests", "input-tokens", "output-tokens", "tokens"):
+        if headers.get(f"anthropic-ratelimit-{kind}-remaining") == "0":
+            try:
+                reset = datetime.fromisoformat(headers[f"anthropic-ratelimit-{kind}-reset"])
+                longest = max(longest, (reset - datetime.now(UTC)).total_seconds())
+            except (KeyError, ValueError, TypeError):
+                continue
+    return longest
+
+
+def _open(path: Path) -> int | None:
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if path.parent.stat().st_uid != os.getuid():
+            return None
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except OSError:
+        return None
+
+
+def _locked(descriptor: int) -> bool:
+    """Whether the lock was had within a few milliseconds: a process that was stopped in the middle must not stop all others."""
+    for _ in range(50):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            time.sleep(0.0001)
+    return False
+
+
+def _read(descriptor: int) -> _State:
+    try:
+        mark, version, *values = _RECORD.unpack(os.pread(descriptor, _RECORD.size, 0))
+    except struct.error:
+        return _State(used=-math.inf)
+    sound = (mark, version) == (_MARK, _VERSION) and not any(math.isnan(value) for value in values) and values[4] > 0
+    return _State(*values) if sound else _State(used=-math.inf)
