@@ -33,12 +33,11 @@ class Call:
     def text(self) -> str:
         """The last message's text, or the raw prompt."""
         messages = self.body.get("messages")
-        if not messages:
-            return str(self.body.get("prompt", ""))
-        content = messages[-1]["content"]
+        last = messages[-1] if isinstance(messages, list) and messages else {}
+        content = last.get("content", "") if isinstance(last, dict) else ""
         if isinstance(content, list):
-            return "".join(block.get("text", "") for block in content)
-        return str(content)
+            return "".join(str(block.get("text", "")) for block in content if isinstance(block, dict))
+        return str(content) if messages else str(self.body.get("prompt", ""))
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,14 @@ class Routes:
         self._answering = {"/v1/messages"} | ({"/apply-template", "/completion"} if api.raw_prompts else set())
 
     def handle(self, connection: Connection, request: Request) -> None:
+        """Answer a request, now or later; an error of the double itself breaks the connection and is raised when the server closes."""
+        try:
+            self._handle(connection, request)
+        except Exception as error:  # noqa: BLE001 (it is raised again)
+            self._api.failed(error)
+            connection.drop()
+
+    def _handle(self, connection: Connection, request: Request) -> None:
         self._requests += 1
         request_id = identifier("req", self._api.seed, self._requests)
         if request.path.startswith("/_"):

@@ -167,8 +167,12 @@ class MessagesApi:
         try:
             return self.script(call)
         except Exception as error:  # noqa: BLE001 (it is raised again)
-            self._failure = self._failure or error
+            self.failed(error)
             return Fault(500, f"the script failed: {error!r}")
+
+    def failed(self, error: Exception) -> None:
+        """Keep the first error, to be raised when the server closes."""
+        self._failure = self._failure or error
 
     def delay_s(self, call: Call) -> float:
         if not self.latency_spread:
