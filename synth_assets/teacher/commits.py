@@ -5,7 +5,7 @@ Invariant: a future has its result only after the commit that holds its operatio
 """
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from queue import Empty, SimpleQueue
 from threading import Lock, Thread
@@ -14,6 +14,8 @@ from typing import Any, TypeVar
 __all__ = ["CommitThread"]
 
 T = TypeVar("T")
+_Operation = Callable[[sqlite3.Connection], Any]
+_Waiting = tuple[_Operation, Future[Any]]
 
 MOST_PER_COMMIT = 256
 """So that the write lock, for which other processes wait, is held for milliseconds."""
@@ -25,14 +27,17 @@ class CommitThread:
     def __init__(self, connection: sqlite3.Connection, explain: Callable[[sqlite3.Error], Exception]) -> None:
         self._connection = connection
         self._explain = explain
-        self._queue: SimpleQueue[tuple[Callable[[sqlite3.Connection], Any], Future[Any]] | None] = SimpleQueue()
+        self._queue: SimpleQueue[_Waiting | None] = SimpleQueue()
         self._closing = Lock()
         self._closed = False
         self._thread = Thread(target=self._work, name="ledger", daemon=True)
         self._thread.start()
 
     def submit(self, operation: Callable[[sqlite3.Connection], T]) -> Future[T]:
-        """Run `operation` in a transaction; what it raises undoes it alone and is the future's exception. It cannot be cancelled."""
+        """Run `operation` in a transaction; what it raises is the future's exception. It cannot be cancelled, and may run twice.
+
+        An operation checks first and writes last: one that raises after its first change fails as an IntegrityError.
+        """
         future: Future[T] = Future()
         future.set_running_or_notify_cancel()
         with self._closing:
@@ -66,32 +71,36 @@ class CommitThread:
             if last:
                 return
 
-    def _commit(self, batch: list[tuple[Callable[[sqlite3.Connection], Any], Future[Any]]]) -> None:
+    def _commit(self, batch: Sequence[_Waiting]) -> None:
         done: list[tuple[Future[Any], Any, Exception | None]] = []
         try:
             self._connection.execute("begin immediate")
             for operation, future in batch:
-                done.append((future, *self._attempt(operation)))
+                done.append((future, *_attempt(operation, self._connection)))
             self._connection.execute("commit")
         except sqlite3.Error as error:
             if self._connection.in_transaction:
                 self._connection.rollback()
-            done = [(future, None, self._explain(error)) for _, future in batch]
+            if len(batch) > 1:
+                # One of them is at fault, or the disk is: each by itself tells.
+                for waiting in batch:
+                    self._commit([waiting])
+                return
+            done = [(batch[0][1], None, self._explain(error))]
         for future, result, failure in done:
             if failure is None:
                 future.set_result(result)
             else:
                 future.set_exception(failure)
 
-    def _attempt(self, operation: Callable[[sqlite3.Connection], Any]) -> tuple[Any, Exception | None]:
-        self._connection.execute("savepoint operation")
-        try:
-            outcome: tuple[Any, Exception | None] = operation(self._connection), None
-        except sqlite3.Error as error:
-            outcome = None, self._explain(error)
-        except Exception as error:  # noqa: BLE001 - it is raised where the future is awaited
-            outcome = None, error
-        if outcome[1] is not None:
-            self._connection.execute("rollback to operation")
-        self._connection.execute("release operation")
-        return outcome
+
+def _attempt(operation: _Operation, connection: sqlite3.Connection) -> tuple[Any, Exception | None]:
+    changes = connection.total_changes
+    try:
+        return operation(connection), None
+    except sqlite3.Error:
+        raise
+    except Exception as error:
+        if connection.total_changes != changes:
+            raise sqlite3.IntegrityError(f"an operation failed half way: {error!r}") from error
+        return None, error

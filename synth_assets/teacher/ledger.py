@@ -175,19 +175,22 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
+_STANDING = "select key, text, stop_reason, model, thinking, input_tokens, output_tokens, failure, evidence from replies"
+
+
 def standing(con: sqlite3.Connection, keys: Iterable[str]) -> dict[str, Reply]:
     """The first reply under each key stands for ever, so that every run folds the same replies.
 
     A failure does not stand: it cost nothing, and is asked again by the next run. A malformed reply may have cost something each time, and
     stands once it came too often.
     """
+    return _standing(con.execute(f"{_STANDING} where key in (select value from json_each(?)) order by id", [json.dumps(list(keys))]))
+
+
+def _standing(rows: Iterable[sqlite3.Row]) -> dict[str, Reply]:
     found: dict[str, Reply] = {}
     malformed: dict[str, int] = {}
-    for row in con.execute(
-        "select key, text, stop_reason, model, thinking, input_tokens, output_tokens, failure, evidence"
-        " from replies where key in (select value from json_each(?)) order by id",
-        [json.dumps(list(keys))],
-    ):
+    for row in rows:
         reply = Reply(row[0], row[1], row[2], row[3], row[4], row[5], row[6], cached=True, failure=row[7], evidence=row[8])
         if reply.failure == MALFORMED:
             malformed[reply.key] = malformed.get(reply.key, 0) + 1
@@ -198,26 +201,26 @@ def standing(con: sqlite3.Connection, keys: Iterable[str]) -> dict[str, Reply]:
 
 def reserve(con: sqlite3.Connection, call: Call, upper_usd: float | None, budget: Budget, owner: str) -> Reservation | Reply | Elsewhere | None:
     """`Ledger.reserve`, within a transaction."""
-    reply = standing(con, [call.key]).get(call.key)
-    if reply is not None:
+    replies = con.execute(f"{_STANDING} where key = ? order by id", [call.key]).fetchall()
+    if reply := _standing(replies).get(call.key):
         return reply
+    attempt, lost = 1 + len(replies), []
     for row in con.execute(
-        "select r.id, r.state, r.owner, r.opened_at, b.remote from reservations r left join batches b on r.batch = b.id"
-        " where r.key = ? and r.state <> 'unknown'",
+        "select r.id, r.state, r.owner, r.opened_at, r.attempt, b.remote from reservations r left join batches b on r.batch = b.id where r.key = ?",
         [call.key],
     ).fetchall():
         if row["state"] == "batched":
             return Elsewhere(row["remote"] or "")
-        if is_alive(row["owner"], datetime.fromisoformat(row["opened_at"])):
-            return Elsewhere(None)
-        con.execute("update reservations set state = 'unknown' where id = ?", [row["id"]])
+        if row["state"] == "open":
+            if is_alive(row["owner"], datetime.fromisoformat(row["opened_at"])):
+                return Elsewhere(None)
+            lost.append((row["id"],))
+        attempt = max(attempt, row["attempt"] + 1)
+    if replies:
+        attempt = max(attempt, 1 + con.execute("select max(attempt) from replies where key = ?", [call.key]).fetchone()[0])
     if upper_usd and budget.given and not budget.allows(upper_usd, _spending(con), _spending(con, call.domain)):
         return None
-    (attempt,) = con.execute(
-        "select 1 + coalesce(max(attempt), 0) from"
-        " (select attempt from replies where key = ?1 union all select attempt from reservations where key = ?1)",
-        [call.key],
-    ).fetchone()
+    con.executemany("update reservations set state = 'unknown' where id = ?", lost)
     cursor = con.execute(
         "insert into reservations (key, attempt, endpoint, model, domain, owner, upper_usd, opened_at, state) values (?, ?, ?, ?, ?, ?, ?, ?, 'open')",
         [call.key, attempt, call.endpoint, call.model, call.domain, owner, upper_usd, now()],
@@ -241,6 +244,8 @@ def record(
         ],
     )
     con.execute("delete from reservations where id = ?", [reservation.id])
+    if reservation.attempt == 1 and not answer.failure:
+        return Reply(call.key, answer.text, answer.stop_reason, call.model, answer.thinking, read, written)
     reply = standing(con, [call.key]).get(call.key)
     return None if reply is None else replace(reply, cached=False)
 

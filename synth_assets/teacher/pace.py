@@ -14,7 +14,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -137,7 +137,7 @@ class Pace:
         try:
             state = _read(self._descriptor)
             yield state
-            os.pwrite(self._descriptor, _RECORD.pack(_MARK, _VERSION, *astuple(state)), 0)
+            os.pwrite(self._descriptor, _RECORD.pack(_MARK, _VERSION, *vars(state).values()), 0)
         finally:
             fcntl.flock(self._descriptor, fcntl.LOCK_UN)
 
@@ -173,17 +173,16 @@ def _next_window(state: _State, now: float) -> None:
 
 def _reset(state: _State, now: float) -> None:
     fresh = _State(since=now, used=now, window=now)
-    for name in _State.__dataclass_fields__:
-        setattr(state, name, getattr(fresh, name))
+    vars(state).update(vars(fresh))
 
 
 def _exhausted_s(headers: Mapping[str, str]) -> float:
     """Seconds until the limit that the endpoint says is used up is filled again; 0 where none is."""
     longest = 0.0
-    for kind in ("requests", "input-tokens", "output-tokens", "tokens"):
-        if headers.get(f"anthropic-ratelimit-{kind}-remaining") == "0":
+    for name, value in headers.items():
+        if value == "0" and name.startswith("anthropic-ratelimit-") and name.endswith("-remaining"):
             try:
-                reset = datetime.fromisoformat(headers[f"anthropic-ratelimit-{kind}-reset"])
+                reset = datetime.fromisoformat(headers[name.removesuffix("remaining") + "reset"])
                 longest = max(longest, (reset - datetime.now(UTC)).total_seconds())
             except (KeyError, ValueError, TypeError):
                 continue

@@ -45,6 +45,7 @@ class Reached:
 
     answer: Answer
     headers: Mapping[str, str]
+    """Those that speak of limits, names in lower case."""
 
 
 class Wire:
@@ -115,7 +116,7 @@ class Wire:
             named = {name: body[name] for name in ("model", "max_tokens", "messages")}
             rest = {name: value for name, value in body.items() if name not in named}
             async with self.client.messages.with_streaming_response.create(**named, stream=True, extra_body=rest) as response:
-                headers = dict(response.headers)
+                headers = _said_of_limits(response.headers.raw)
                 try:
                     return Reached(message_answer(await assemble(response.iter_lines())), headers)
                 except StreamBroken as broken:
@@ -169,7 +170,7 @@ class Wire:
             return self._refused(error)
         except (anthropic.APIError, httpx2.TransportError, httpx2.InvalidURL, UnicodeError) as error:
             raise self._connection(error) from None
-        return response.content, response.headers
+        return response.content, _said_of_limits(response.headers.raw)
 
     def _refused(self, error: "anthropic.APIStatusError") -> Reached:
         meaning = of_status(error, self._endpoint)
@@ -215,6 +216,10 @@ def message_body(endpoint: Endpoint, request: Request, prefix: Prefix | None = N
 
 def _marked(text: str) -> list[dict[str, Any]]:
     return [{"type": "text", "text": text, "cache_control": {"type": "ephemeral"}}]
+
+
+def _said_of_limits(headers: Sequence[tuple[bytes, bytes]]) -> dict[str, str]:
+    return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in headers if b"ratelimit" in name.lower()}
 
 
 def _turns(request: Request) -> list[dict[str, str]]:

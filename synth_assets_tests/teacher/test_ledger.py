@@ -4,8 +4,7 @@ import os
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -13,28 +12,56 @@ from pathlib import Path
 import pytest
 
 from synth_assets.errors import BudgetExceeded, LedgerError
-from synth_assets.teacher.client import Endpoint, Teacher
-from synth_assets.teacher.ledger import Ledger
+from synth_assets.schemas import TEACHER_CALLS
+from synth_assets.teacher.answers import Answer, Usage
+from synth_assets.teacher.budget import Budget, Spending
+from synth_assets.teacher.client import Teacher
+from synth_assets.teacher.endpoint import Endpoint, Secrets
+from synth_assets.teacher.ledger import Call, Elsewhere, Ledger, Reservation
 from synth_assets.teacher.messages import Message, Profile, Reply, Request
 from synth_assets.teacher.prices import Price
 from synth_assets_tests.messages_api import MessagesApi
 from synth_assets_tests.teacher.driving import ask, request, states
 
+FREE = Budget()
 
-def answered(ledger: Ledger, key: str, text: str = "yes", cost_usd: float = 0.5, failure: str = "") -> Reply:
-    reply = Reply(key, text, "failed" if failure else "end_turn", "model-a", thinking="hm", input_tokens=3, output_tokens=4, failure=failure)
-    return ledger.record(ledger.reserve(key, 1.0), reply, endpoint="here", request={"a": 1}, raw="{}", cost_usd=cost_usd, latency_ms=1.5)
+
+def call(key: str, domain: str = "math") -> Call:
+    return Call(key, "here", "model-a", '{"a": 1}', domain)
+
+
+def reserved(ledger: Ledger, key: str, upper_usd: float = 1.0, budget: Budget = FREE, domain: str = "math") -> Reservation:
+    reservation = ledger.reserve(call(key, domain), upper_usd, budget).result()
+    assert isinstance(reservation, Reservation)
+    return reservation
+
+
+def recorded(ledger: Ledger, reservation: Reservation, text: str = "yes", cost_usd: float = 0.5, failure: str = "") -> Reply | None:
+    answer = Answer("{}", text, "hm", "failed" if failure else "end_turn", Usage(3, 4), failure, failure and "it said so")
+    return ledger.record(reservation, answer, cost_usd, 1.5).result()
+
+
+def answered(ledger: Ledger, key: str, text: str = "yes", cost_usd: float = 0.5, failure: str = "") -> Reply | None:
+    return recorded(ledger, reserved(ledger, key), text, cost_usd, failure)
 
 
 def teacher_at(home: Path, identity: str, base_url: Callable[[], str] = lambda: "", model: str = "model-a") -> Teacher:
-    endpoint = Endpoint(identity, base_url, lambda: None, "embedded", None, True)
-    return Teacher(Ledger(home / "ledger.sqlite"), endpoint, Profile(model, paid=False), price=Price(0.0, 0.0), budget_usd=None, concurrency=4)
+    endpoint = Endpoint(identity, base_url, Profile(model, paid=False), Price(0.0, 0.0), 4, secrets=Secrets("embedded"))
+    return Teacher(endpoint, Ledger(home / "ledger.sqlite"), pace=home / "pace")
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    ledger = Ledger(tmp_path / "ledger.sqlite")
+    yield ledger
+    ledger.close()
 
 
 def test_a_reply_comes_back_as_it_went_in(tmp_path: Path) -> None:
     path = tmp_path / "new" / "ledger.sqlite"
     ledger = Ledger(path)
     reply = answered(ledger, "k", "grün 你好")
+    assert reply is not None
     ledger.close()
     again = Ledger(path)
     assert again.get("k") == replace(reply, cached=True)
@@ -42,85 +69,83 @@ def test_a_reply_comes_back_as_it_went_in(tmp_path: Path) -> None:
     again.close()
 
 
-def test_the_first_reply_stands_for_ever(tmp_path: Path) -> None:
-    ledger = Ledger(tmp_path / "ledger.sqlite")
+def test_what_stands_is_not_reserved_again(ledger: Ledger) -> None:
     first = answered(ledger, "k", "first")
-    assert answered(ledger, "k", "second") == first
-    assert ledger.get("k") == replace(first, cached=True)
-    assert len(ledger.calls(["k"])) == 2
-    ledger.close()
+    assert first is not None
+    assert ledger.reserve(call("k"), 1.0, FREE).result() == replace(first, cached=True)
 
 
-def test_a_failure_does_not_stand_and_is_paid_all_the_same(tmp_path: Path) -> None:
-    ledger = Ledger(tmp_path / "ledger.sqlite")
-    answered(ledger, "k", failure="malformed_reply")
+def test_a_call_that_is_out_is_out_for_everybody_until_its_ledger_is_closed(ledger: Ledger) -> None:
+    other = Ledger(ledger.path)
+    mine = reserved(ledger, "k")
+    assert other.reserve(call("k"), 1.0, FREE).result() == Elsewhere(None)
+    ledger.release(mine).result()
+    theirs = reserved(other, "k")
+    assert theirs.attempt == 1
+    assert ledger.reserve(call("k"), 1.0, FREE).result() == Elsewhere(None)
+    other.close()
+    assert reserved(ledger, "k").attempt == 2
+    assert ledger.spending() == Spending(1.0, 1.0)
+
+
+def test_a_failure_does_not_stand_and_is_paid_all_the_same(ledger: Ledger) -> None:
+    assert answered(ledger, "k", failure="bad_request", cost_usd=0.25) is None
     assert ledger.get("k") is None
     answered(ledger, "k")
-    answered(ledger, "k", failure="bad_request", cost_usd=0.0)
     stands = ledger.get("k")
     assert stands is not None
     assert stands.text == "yes"
-    assert ledger.spent() == 1.0
-    assert [(c["attempt"], c["stop_reason"], c["cost_usd"]) for c in ledger.calls(["k"])] == [
-        (1, "malformed_reply", 0.5),
-        (2, "end_turn", 0.5),
-        (3, "bad_request", 0.0),
-    ]
-    ledger.close()
+    assert ledger.spending() == Spending(0.75, 0.0)
+    assert [(c["attempt"], c["stop_reason"], c["cost_usd"]) for c in ledger.calls(["k"])] == [(1, "bad_request", 0.25), (2, "end_turn", 0.5)]
 
 
-def test_calls_of_more_keys_than_one_query_takes(tmp_path: Path) -> None:
-    ledger = Ledger(tmp_path / "ledger.sqlite")
-    answered(ledger, "k1100")
+def test_a_malformed_reply_stands_when_it_came_too_often(ledger: Ledger) -> None:
+    assert answered(ledger, "k", failure="malformed_reply") is None
+    assert answered(ledger, "k", failure="malformed_reply") is None
+    last = answered(ledger, "k", failure="malformed_reply")
+    assert last is not None
+    assert (last.failure, last.evidence) == ("malformed_reply", "it said so")
+    assert isinstance(ledger.reserve(call("k"), 1.0, FREE).result(), Reply)
+
+
+def test_calls_of_many_keys(ledger: Ledger) -> None:
+    answered(ledger, "k40000")
     answered(ledger, "k3")
-    assert sorted(c["key"] for c in ledger.calls([f"k{n}" for n in range(1200)])) == ["k1100", "k3"]
+    assert sorted(c["key"] for c in ledger.calls(f"k{n}" for n in range(50_000))) == ["k3", "k40000"]
     assert ledger.calls([]) == []
-    assert set(ledger.calls(["k3"])[0]) == {
-        *("key", "attempt", "endpoint", "model", "input_tokens", "output_tokens", "cost_usd", "stop_reason", "latency_ms", "paid_at")
-    }
-    ledger.close()
+    assert set(ledger.calls(["k3"])[0]) == {column.name for column in TEACHER_CALLS.columns}
 
 
-def test_what_is_reserved_counts_until_it_is_known_to_cost_nothing(tmp_path: Path) -> None:
-    ledger = Ledger(tmp_path / "ledger.sqlite")
-    refused, lost = ledger.reserve("a", 0.25), ledger.reserve("b", 0.5)
-    assert ledger.spent() == 0.75
-    ledger.release(refused)
-    ledger.doubt(lost)
-    assert ledger.spent() == 0.5
-    with pytest.raises(BudgetExceeded, match=r"\$0.5000 of \$0.9000 .* may cost \$0.5000.*Raise SYNTH_BUDGET_USD"):
-        ledger.reserve("c", 0.5, budget_usd=0.9)
-    assert ledger.spent() == 0.5
-    ledger.reserve("c", 0.5, budget_usd=1.0)
-    assert ledger.spent() == 1.0
-    ledger.close()
+def test_what_is_reserved_counts_until_it_is_known_to_cost_nothing(ledger: Ledger) -> None:
+    refused, lost = reserved(ledger, "a", 0.25), reserved(ledger, "b", 0.5)
+    assert ledger.spending() == Spending(0.0, 0.75)
+    ledger.release(refused).result()
+    ledger.abandon(lost).result()
+    assert ledger.spending() == Spending(0.5, 0.0)
+    with pytest.raises(BudgetExceeded, match=r"up to \$0.5000, and \$0.5000 of the \$0.90 in SYNTH_BUDGET_USD.*Raise SYNTH_BUDGET_USD"):
+        reserved(ledger, "c", 0.5, Budget(0.9))
+    reserved(ledger, "c", 0.5, Budget(1.0))
+    assert ledger.reserve(call("d"), 0.5, Budget(1.4)).result() is None
+    (unknown,) = ledger.calls(["b"])
+    assert (unknown["stop_reason"], unknown["cost_usd"], unknown["output_tokens"]) == ("unknown", 0.5, 0)
 
 
-def test_threads_and_connections_at_once_do_not_pass_a_budget(tmp_path: Path) -> None:
+def test_a_domain_has_an_account_of_its_own(ledger: Ledger) -> None:
+    answered(ledger, "a", cost_usd=0.9)
+    recorded(ledger, reserved(ledger, "b", domain="writing"), cost_usd=0.3)
+    assert ledger.spending("writing") == Spending(0.3, 0.0)
+    with pytest.raises(BudgetExceeded, match="budget_usd of domain math"):
+        reserved(ledger, "c", 0.2, Budget(None, "math", 1.0))
+    reserved(ledger, "c", 0.2, Budget(None, "writing", 1.0), domain="writing")
+
+
+def test_ledgers_and_calls_at_once_do_not_pass_a_budget(tmp_path: Path) -> None:
     ledgers = [Ledger(tmp_path / "ledger.sqlite") for _ in range(4)]
-
-    def reserve(number: int) -> bool:
-        try:
-            ledgers[number % 4].reserve(f"{number}", 1.0, budget_usd=10.0)
-        except BudgetExceeded:
-            return False
-        return True
-
-    with ThreadPoolExecutor(16) as pool:
-        assert sum(pool.map(reserve, range(64))) == 10
-    assert ledgers[0].spent() == 10.0
+    futures = [ledgers[number % 4].reserve(call(f"{number}"), 1.0, Budget(10.0)) for number in range(64)]
+    assert sum(isinstance(future.result(), Reservation) for future in futures) == 10
+    assert ledgers[0].spending() == Spending(0.0, 10.0)
     for ledger in ledgers:
         ledger.close()
-
-
-def test_the_sum_is_read_from_indexes_not_from_texts(tmp_path: Path) -> None:
-    ledger = Ledger(tmp_path / "ledger.sqlite")
-    answered(ledger, "k")
-    connection = sqlite3.connect(tmp_path / "ledger.sqlite")
-    plan = connection.execute("explain query plan select coalesce(sum(cost_usd), 0) from replies where cost_usd > 0").fetchall()
-    assert "COVERING INDEX costs" in str(plan)
-    connection.close()
-    ledger.close()
 
 
 BASE = Request((Message("user", "hi"),), 100, system="s", sampling=(("temperature", 0.5),), stop=("x",))
@@ -171,7 +196,7 @@ def test_another_port_is_not_another_endpoint_where_the_identity_says_so(tmp_pat
 def test_a_file_that_is_no_ledger_is_named_and_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "ledger.sqlite"
     path.write_bytes(b"no database, but somebody's notes" * 100)
-    with pytest.raises(LedgerError, match=r"ledger\.sqlite: file is not a database.*move it away"):
+    with pytest.raises(LedgerError, match=r"ledger\.sqlite is damaged \(file is not a database\).*move it away"):
         Ledger(path)
     assert path.read_bytes().startswith(b"no database")
 
@@ -182,30 +207,31 @@ def test_a_newer_ledger_is_not_touched(tmp_path: Path) -> None:
     connection = sqlite3.connect(path)
     connection.execute("pragma user_version = 99")
     connection.close()
-    with pytest.raises(LedgerError, match="version 99, newer than this code"):
+    with pytest.raises(LedgerError, match="newer synth_assets \\(version 99"):
         Ledger(path)
 
 
-def test_a_failed_commit_leaves_a_ledger_that_works(tmp_path: Path) -> None:
-    ledger = Ledger(tmp_path / "ledger.sqlite")
-    reservation = ledger.reserve("k", 1.0)
-    too_large = Reply("k", "yes", "end_turn", "m", input_tokens=2**70)
-    with pytest.raises(OverflowError):
-        ledger.record(reservation, too_large, endpoint="", request={}, raw="", cost_usd=0.0, latency_ms=0.0)
-    assert ledger.get("k") is None
-    assert ledger.spent() == 1.0
-    answered(ledger, "k")
-    assert ledger.get("k") is not None
-    ledger.close()
+def test_a_failed_write_leaves_a_ledger_that_works_and_its_neighbours_whole(ledger: Ledger) -> None:
+    good, bad, better = (reserved(ledger, key) for key in "abc")
+    futures = [
+        ledger.record(reservation, Answer("{}", "yes", usage=Usage(1, tokens)), 0.0, 1.0) for reservation, tokens in ((good, 1), (bad, 2**70), (better, 1))
+    ]
+    assert futures[0].result() is not None
+    with pytest.raises(LedgerError, match="half way"):
+        futures[1].result()
+    assert futures[2].result() is not None
+    assert (ledger.get("a") is None, ledger.get("b") is None) == (False, True)
+    assert ledger.spending() == Spending(0.0, 1.0)
 
 
 OPEN_AND_RESERVE = """
 import sys
 from pathlib import Path
-from synth_assets.teacher.ledger import Ledger
+from synth_assets.teacher.budget import Budget
+from synth_assets.teacher.ledger import Call, Ledger
 sys.stdin.readline()
 ledger = Ledger(Path(sys.argv[1]))
-ledger.reserve("k", 0.25)
+ledger.reserve(Call(sys.argv[2], "here", "model-a", "{}"), 0.25, Budget()).result()
 print("reserved", flush=True)
 sys.stdin.readline()
 """
@@ -215,7 +241,9 @@ def test_many_processes_make_one_new_ledger_and_only_the_dead_are_booked_as_unkn
     path = tmp_path / "ledger.sqlite"
     command = [sys.executable, "-c", OPEN_AND_RESERVE, str(path)]
     with ExitStack() as stack:
-        processes = [stack.enter_context(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)) for _ in range(4)]
+        processes = [
+            stack.enter_context(subprocess.Popen([*command, f"k{number}"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)) for number in range(4)
+        ]
         for process in processes:
             stack.callback(process.kill)
             assert process.stdin is not None
@@ -231,5 +259,5 @@ def test_many_processes_make_one_new_ledger_and_only_the_dead_are_booked_as_unkn
         os.waitid(os.P_PID, processes[1].pid, os.WEXITED | os.WNOWAIT)
         ledger = Ledger(path)
         assert states(tmp_path) == {"open": 2, "unknown": 2}
-        assert ledger.spent() == 1.0
+        assert ledger.spending() == Spending(0.5, 0.5)
         ledger.close()
