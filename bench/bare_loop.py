@@ -15,7 +15,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -34,6 +34,8 @@ class Measured:
     cpu_s: float
     """Of the process, user and system, from the first call to the last answer."""
     calls: int
+    steady_per_s: float = 0.0
+    """Answers per second from the end of the first round of `concurrency` answers to the end of the last full one."""
     peak_mb: float = 0.0
     """Resident memory of the process at its highest."""
 
@@ -41,9 +43,21 @@ class Measured:
         """Share of the throughput that a client without any cost of its own would have."""
         return self.calls * latency_s / concurrency / self.wall_s
 
+    def steady_share(self, latency_s: float, concurrency: int) -> float:
+        """The same, without the first round, in which connections are made, and the last, which is not full."""
+        return self.steady_per_s * latency_s / concurrency
+
     @property
     def cpu_s_per_1000(self) -> float:
         return self.cpu_s / self.calls * 1000
+
+
+def steady(answered_at: Sequence[float], concurrency: int) -> float:
+    """`steady_per_s` of the moments (s, ascending) of all answers; 0 with fewer than two rounds."""
+    rounds = len(answered_at) // concurrency
+    if rounds < 2:
+        return 0.0
+    return (rounds - 1) * concurrency / (answered_at[rounds * concurrency - 1] - answered_at[concurrency - 1])
 
 
 async def _loop(url: str, calls: int, concurrency: int, http: str) -> Measured:
@@ -51,19 +65,22 @@ async def _loop(url: str, calls: int, concurrency: int, http: str) -> Measured:
 
     http_client = anthropic.DefaultAioHttpClient(limits=anthropic.DEFAULT_CONNECTION_LIMITS) if http == "aiohttp" else None
     gate = asyncio.Semaphore(concurrency)
+    answered_at: list[float] = []
     async with anthropic.AsyncAnthropic(api_key="sk-bench", base_url=url, max_retries=0, http_client=http_client) as client:
 
         async def call(number: int) -> None:
             async with gate:
                 message = await client.messages.create(model="model-a", max_tokens=256, messages=[{"role": "user", "content": f"Question {number}?"}])
                 assert message.content
+                answered_at.append(time.perf_counter())
 
         await call(-1)
+        answered_at.clear()
         before, started = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()
         await asyncio.gather(*(call(number) for number in range(calls)))
         wall, after = time.perf_counter() - started, resource.getrusage(resource.RUSAGE_SELF)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return Measured(wall, cpu, calls, after.ru_maxrss / 1024)
+    return Measured(wall, cpu, calls, steady(answered_at, concurrency), after.ru_maxrss / 1024)
 
 
 def run_bare(url: str, calls: int, concurrency: int, http: str = "aiohttp") -> Measured:
@@ -90,6 +107,7 @@ def median(measured: list[Measured]) -> Measured:
         statistics.median(m.wall_s for m in measured),
         statistics.median(m.cpu_s for m in measured),
         measured[0].calls,
+        statistics.median(m.steady_per_s for m in measured),
         statistics.median(m.peak_mb for m in measured),
     )
 
@@ -100,10 +118,8 @@ def compared(runs: Mapping[str, Callable[[], Measured]], latency_s: float, concu
     medians = {name: median(taken) for name, taken in measured.items()}
     for name, m in medians.items():
         walls = " ".join(f"{taken.wall_s:.2f}" for taken in measured[name])
-        print(
-            f"{name:>16}: {m.wall_s:6.2f} s wall (of {walls}), {m.ideal_share(latency_s, concurrency):.3f} of the ideal, "
-            f"{m.cpu_s_per_1000:.2f} s processor time per 1,000 calls, {m.peak_mb:.0f} MB"
-        )
+        shares = f"{m.ideal_share(latency_s, concurrency):.3f} of the ideal, {m.steady_share(latency_s, concurrency):.3f} steady"
+        print(f"{name:>16}: {m.wall_s:6.2f} s wall (of {walls}), {shares}, {m.cpu_s_per_1000:.2f} s processor time per 1,000 calls, {m.peak_mb:.0f} MB")
     return medians
 
 

@@ -319,6 +319,13 @@ class TestStreams:
         if getattr(behaviour, "after_events", None) == 4:
             assert seen == ["message_start", "content_block_start", "content_block_delta"], "the ping is not shown"
 
+    def test_a_proxy_drops_the_silent_answer_and_lets_the_stream_pass(self) -> None:
+        with MessagesApi(lambda call: self.ANSWER, pace_s=0.02, idle_limit_s=0.15) as api, client(api.url) as sdk:
+            with pytest.raises(anthropic.APIConnectionError):
+                sdk.messages.create(**ASKED)
+            with sdk.messages.stream(**ASKED) as stream:
+                assert stream.get_final_text() == self.ANSWER.text
+
     def test_a_paced_stream_arrives_event_by_event(self) -> None:
         with MessagesApi(lambda call: self.ANSWER, pace_s=0.001) as api, client(api.url) as sdk, sdk.messages.stream(**ASKED) as stream:
             assert stream.get_final_text() == self.ANSWER.text
@@ -452,6 +459,7 @@ class TestBatches:
             ended = sdk.messages.batches.retrieve(batch.id)
             results = list(sdk.messages.batches.results(batch.id))
             again = list(sdk.messages.batches.results(batch.id))
+            assert api.stats(keys=False)["statuses"] == {"batch_succeeded": 4, "batch_errored": 3, "batch_expired": 1}
         assert ended.processing_status == "ended" and ended.ended_at is not None
         assert ended.request_counts.to_dict() == {"processing": 0, "succeeded": 4, "errored": 3, "expired": 2, "canceled": 0}
         assert results == again and [r.custom_id for r in results] != sorted(r.custom_id for r in results)
@@ -550,9 +558,11 @@ class TestServed:
                 batch = sdk.messages.batches.create(requests=[{"custom_id": "a", "params": ASKED}])  # type: ignore[typeddict-item]
                 api.finish(batch.id, expired=["a"])
                 assert [r.result.type for r in sdk.messages.batches.results(batch.id)] == ["expired"]
+            api.wait_for(20)
             stats = api.stats()
         assert {200, 529} == set(outcomes)
         assert stats["statuses"] == {"200": 20, "529": outcomes.count(529)}
+        assert stats["routes"]["POST /v1/messages/batches"] == 1
         assert (stats["answered"], stats["answered_again"], len(stats["by_key"])) == (20, 0, 20)
         assert all(content["answered"] == 1 for content in stats["by_key"].values())
         assert stats["cpu_s"] > 0 and stats["most_in_flight"] == 1

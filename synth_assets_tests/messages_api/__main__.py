@@ -22,7 +22,8 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--seed", type=int, default=0)
     options.add_argument("--latency-ms", type=float, default=0.0)
     options.add_argument("--latency-spread", type=float, default=0.0, help="share by which latencies differ by content")
-    options.add_argument("--pace-ms", type=float, default=0.0, help="between the events of a stream")
+    options.add_argument("--pace-ms", type=float, default=0.0, help="between the events of a stream; whole answers take as long")
+    options.add_argument("--idle-limit-s", type=float, help="drop a connection on which nothing comes for so long, as a proxy does")
     options.add_argument("--faults", type=Path, help="JSON of shares, such as {'rate_limited': 0.05}")
     options.add_argument("--script", help="module:function that answers in place of a plain text; faults come on top")
     options.add_argument("--requests-per-second", type=float)
@@ -54,6 +55,7 @@ def main() -> None:
         latency_s=given.latency_ms / 1000,
         latency_spread=given.latency_spread,
         pace_s=given.pace_ms / 1000,
+        idle_limit_s=given.idle_limit_s,
         seed=given.seed,
         rate_limit=RateLimit(given.requests_per_second, given.tokens_per_second, given.burst_s) if limited else None,
         terms=Terms(given.api_key, frozenset(given.model) if given.model else None, not given.no_sampling, not given.no_prefill),

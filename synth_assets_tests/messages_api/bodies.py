@@ -38,17 +38,14 @@ ERROR_TYPES = {
 }
 """Of the API's reference; every other status is an `api_error`."""
 
-_BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+_BASE58 = (b"123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz" * 5)[:256]
+"""A letter for each byte."""
 
 
 def identifier(prefix: str, *parts: object) -> str:
     """An id as the API's: `msg_01` and 22 characters."""
-    number = int.from_bytes(hashlib.blake2b(repr(parts).encode(), digest_size=16).digest())
-    letters = []
-    for _ in range(22):
-        number, digit = divmod(number, 58)
-        letters.append(_BASE58[digit])
-    return f"{prefix}_01{''.join(letters)}"
+    letters = hashlib.blake2b(repr(parts).encode(), digest_size=22).digest().translate(_BASE58)
+    return f"{prefix}_01{letters.decode()}"
 
 
 def fraction(*parts: object) -> float:

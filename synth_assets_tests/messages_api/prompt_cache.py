@@ -67,6 +67,8 @@ class PromptCache:
 
     def used(self, body: Mapping[str, Any], now: float) -> tuple[int, int, int]:
         """Tokens read, and written for 5 minutes and for 1 hour, by a call that is answered at `now` (seconds of any one clock)."""
+        if not body.get("cache_control") and not marks(body):
+            return 0, 0, 0
         found = prefixes(body)
         marked = [position for position, prefix in enumerate(found) if prefix.ttl and prefix.tokens >= self.min_tokens]
         if not marked:

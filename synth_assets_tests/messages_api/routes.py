@@ -9,7 +9,7 @@ from urllib.parse import parse_qs
 
 from synth_assets_tests.messages_api.batches import Batch
 from synth_assets_tests.messages_api.behaviours import Answer, Behaviour, Call, Drop, Expired, Fault, Later, Raw, Slow, StreamError
-from synth_assets_tests.messages_api.bodies import content_key, count_input, error_body, identifier, message_of, reply_body
+from synth_assets_tests.messages_api.bodies import content_key, count_input, error_body, identifier, message_of, reply_body, usage_of
 from synth_assets_tests.messages_api.checks import fault_in_body, fault_in_headers
 from synth_assets_tests.messages_api.connection import Connection, Request
 from synth_assets_tests.messages_api.events import error_event, events_of
@@ -134,9 +134,13 @@ class Routes:
         return {"data": [batch.told(url) for batch in found], "has_more": more, "first_id": ends[0], "last_id": ends[1]}
 
     def _control(self, connection: Connection, request: Request) -> None:
-        """For other processes: GET /_stats (`?keys=0` without the contents), POST /_finish {"id": ..., "expired": [...]}."""
+        """For other processes: GET /_stats (`?keys=0` without the contents), GET /_wait?calls=9, which is answered when so many calls have come,
+        and POST /_finish {"id": ..., "expired": [...]}.
+        """
         if (request.method, request.path) == ("GET", "/_stats"):
             return connection.send(200, JSON, json.dumps(self._api.tally.told("keys=0" not in request.query)).encode())
+        if (request.method, request.path) == ("GET", "/_wait"):
+            return self._api.when(int(parse_qs(request.query)["calls"][0]), lambda: connection.send(200, JSON, b"{}"))
         if (request.method, request.path) == ("POST", "/_finish"):
             asked = json.loads(request.body)
             self._api.batches.finish(asked["id"], asked.get("expired", ()))
@@ -172,6 +176,10 @@ class _Exchange:
             return self.play(said.then, self._api.delay_s(self._call) + said.seconds)
         if delay_s is None:
             delay_s = 0.0 if isinstance(said, Fault) and said.status < 500 else self._api.delay_s(self._call)
+        if self._api.pace_s and not self._streamed and isinstance(said, str | Answer):
+            delay_s += self._api.pace_s * self._events_in(said if isinstance(said, Answer) else Answer(said))
+        if self._api.idle_limit_s is not None and delay_s > self._api.idle_limit_s:
+            said, delay_s = Drop(), self._api.idle_limit_s
         if delay_s <= 0:
             return self.deliver(said)
         self._timer = asyncio.get_running_loop().call_later(delay_s, self.deliver, said)
@@ -206,16 +214,15 @@ class _Exchange:
     def _answer(self, said: Behaviour) -> None:
         """An answer, or one that breaks off."""
         answer = said if isinstance(said, Answer) else Answer(said) if isinstance(said, str) else Answer()
-        usage = self._api.usage(self._call, answer)
         if not self._streamed:
-            body = reply_body(self._call, answer, usage)
+            body = reply_body(self._call, answer, self._api.usage(self._call, answer))
             if isinstance(said, Drop):
                 self._done("dropped")
                 self._connection.send(200, self._headers(JSON), body, cut=said.after if said.after is not None else 20)
             else:
                 self.send(200, body, answered=True)
             return
-        events = events_of(message_of(self._call, answer, usage))
+        events = events_of(message_of(self._call, answer, self._api.usage(self._call, answer)))
         outcome, last = "200", True
         if isinstance(said, StreamError):
             events = [*events[: said.after_events], error_event(Fault(said.status, said.message), self._request_id)]
@@ -227,6 +234,10 @@ class _Exchange:
         if self._api.pace_s <= 0:
             return self._end_stream(events, outcome, last)
         self._paced(events, outcome, last)
+
+    def _events_in(self, answer: Answer) -> int:
+        """How many events the answer would stream; the prompt cache is not asked."""
+        return len(events_of(message_of(self._call, answer, usage_of(self._call, answer, (0, 0, 0), "standard"))))
 
     def _paced(self, events: list[bytes], outcome: str, last: bool) -> None:
         if len(events) <= 1:

@@ -37,10 +37,14 @@ class Served:
         """What it counted; with `keys`, content by content."""
         return dict(self._asked(urllib.request.Request(f"{self.url}/_stats?keys={int(keys)}")))
 
+    def wait_for(self, calls: int, timeout: float = 30.0) -> None:
+        """Return when so many calls have come in."""
+        self._asked(urllib.request.Request(f"{self.url}/_wait?calls={calls}"), timeout)
+
     def finish(self, batch_id: str, expired: Collection[str] = ()) -> None:
         """End a batch."""
         self._asked(urllib.request.Request(f"{self.url}/_finish", json.dumps({"id": batch_id, "expired": list(expired)}).encode()))
 
-    def _asked(self, request: urllib.request.Request) -> Any:
-        with urllib.request.urlopen(request, timeout=30) as reply:
+    def _asked(self, request: urllib.request.Request, timeout: float = 30.0) -> Any:
+        with urllib.request.urlopen(request, timeout=timeout) as reply:
             return json.load(reply)

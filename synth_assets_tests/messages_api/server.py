@@ -12,7 +12,7 @@ from typing import Any, Self, TypeVar
 
 from synth_assets_tests.messages_api.batches import Batches, BatchTerms
 from synth_assets_tests.messages_api.behaviours import Answer, Behaviour, Call, Drop, Expired, Fault, Later, Script, Slow
-from synth_assets_tests.messages_api.bodies import content_key, error_of, fraction, message_of, usage_of
+from synth_assets_tests.messages_api.bodies import content_key, error_of, fraction, identifier, message_of, usage_of
 from synth_assets_tests.messages_api.checks import Terms, fault_in_body
 from synth_assets_tests.messages_api.connection import Connection
 from synth_assets_tests.messages_api.limits import RateLimit
@@ -36,7 +36,8 @@ class MessagesApi:
         raw_prompts: Whether the raw-prompt routes exist.
         latency_s: Time from a call's arrival to its answer; of a stream, to its first event. Refusals (4xx) are not delayed.
         latency_spread: Share of the latency by which it differs from content to content, up or down.
-        pace_s: Time between the events of a stream.
+        pace_s: Time between the events of a stream; an answer that is not streamed takes as long as its stream would.
+        idle_limit_s: A proxy's patience: a connection on which nothing comes for so long is dropped.
         seed: Of ids and orders.
         rate_limit: Turns calls away with real 429s.
         terms: What is refused.
@@ -56,6 +57,7 @@ class MessagesApi:
         latency_s: float = 0.0,
         latency_spread: float = 0.0,
         pace_s: float = 0.0,
+        idle_limit_s: float | None = None,
         seed: int = 0,
         rate_limit: RateLimit | None = None,
         terms: Terms | None = None,
@@ -69,6 +71,7 @@ class MessagesApi:
         self.script: Script = script or (lambda call: Answer())
         self.raw_prompts = raw_prompts
         self.latency_s, self.latency_spread, self.pace_s, self.seed = latency_s, latency_spread, pace_s, seed
+        self.idle_limit_s = idle_limit_s
         self.rate_limit = rate_limit
         self.terms = terms or Terms()
         self.route_script: RouteScript = route_script or (lambda route, times: None)
@@ -79,6 +82,7 @@ class MessagesApi:
         self.batches = Batches(batch_terms or BatchTerms(), seed, self._process)
         self._keep_calls, self._port = keep_calls, port
         self._failure: Exception | None = None
+        self._waiting: list[tuple[int, Callable[[], None]]] = []
         self._came = threading.Condition()
         self._connections: set[Connection] = set()
         self._loop = asyncio.new_event_loop()
@@ -160,7 +164,20 @@ class MessagesApi:
             if self._keep_calls:
                 self.calls.append(call)
             self._came.notify_all()
+        if self._waiting:
+            self._tell_waiting()
         return call
+
+    def when(self, calls: int, tell: Callable[[], None]) -> None:
+        """Have `tell` called, on the server's thread, when so many calls have come in."""
+        self._waiting.append((calls, tell))
+        self._tell_waiting()
+
+    def _tell_waiting(self) -> None:
+        due = [tell for calls, tell in self._waiting if self.tally.arrived >= calls]
+        self._waiting = [(calls, tell) for calls, tell in self._waiting if self.tally.arrived < calls]
+        for tell in due:
+            tell()
 
     def said(self, call: Call) -> Behaviour:
         """What the script says; its own error is a 500 now, and raised when the server closes."""
@@ -190,7 +207,11 @@ class MessagesApi:
         content.attempts += 1
         call = Call(0, "/v1/messages", params, {}, key, content.attempts, custom_id)
         content.text = content.text or call.text[:80]
-        said: Behaviour = fault_in_body(self.terms, params) or self.said(call)
+        result = self._result(call, fault_in_body(self.terms, params) or self.said(call))
+        self.tally.batched(content, result["type"])
+        return result
+
+    def _result(self, call: Call, said: Behaviour) -> dict[str, Any]:
         while isinstance(said, Slow | Later):
             said = said.then
         if isinstance(said, Expired):
@@ -198,7 +219,6 @@ class MessagesApi:
         if isinstance(said, str):
             said = Answer(said)
         if isinstance(said, Answer):
-            content.answered += 1
             return {"type": "succeeded", "message": message_of(call, said, self.usage(call, said, "batch"))}
         fault = said if isinstance(said, Fault) else Fault(500, "Internal server error")
-        return {"type": "errored", "error": error_of(fault, f"req_{key}")}
+        return {"type": "errored", "error": error_of(fault, identifier("req", call.key, call.attempt))}

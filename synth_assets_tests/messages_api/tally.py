@@ -28,7 +28,8 @@ class Content:
 class Tally:
     by_key: dict[str, Content] = field(default_factory=dict)
     statuses: Counter[str] = field(default_factory=Counter)
-    """HTTP statuses; also `dropped`, `abandoned` (the client left first), `malformed` and `stream_error`, which are 200s that went wrong."""
+    """HTTP statuses; results of batches as `batch_succeeded` and so on; also `dropped`, `abandoned` (the client left first), and 200s that
+    went wrong: `malformed`, `stream_error`."""
     routes: Counter[str] = field(default_factory=Counter)
     """Requests by method and route."""
     arrived: int = 0
@@ -57,6 +58,12 @@ class Tally:
         if answered:
             self.answered += 1
             content.answered += 1
+
+    def batched(self, content: Content, kind: str) -> None:
+        """A request that its batch brought to this kind of result."""
+        self.statuses[f"batch_{kind}"] += 1
+        content.statuses[f"batch_{kind}"] = content.statuses.get(f"batch_{kind}", 0) + 1
+        content.answered += kind == "succeeded"
 
     def told(self, keys: bool) -> dict[str, Any]:
         """For JSON; with `keys`, content by content."""
