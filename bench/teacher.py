@@ -114,7 +114,8 @@ def faults(rows: int = 2_000) -> None:
                 mixed = _finish(_start(server.url, Path(home), rows, 64))
                 stats = server.stats(keys=False)
             print(
-                f"{latency_ms} ms, retry-after {retry_after} s: {mixed['wall_s']:.2f} s against {clean['wall_s']:.2f} s, {mixed['wall_s'] / clean['wall_s']:.2f} times; "
+                f"{latency_ms} ms, retry-after {retry_after} s: {mixed['wall_s']:.2f} s against {clean['wall_s']:.2f} s, "
+                f"{mixed['wall_s'] / clean['wall_s']:.2f} times; "
                 f"{mixed['rules']}, {stats['arrived']} calls arrived"
             )
     with tempfile.TemporaryDirectory() as home, _faulty(50, MIX | {"max_tokens": 0.1, "refusal": 0.05}) as server:
@@ -175,7 +176,8 @@ def memory(calls: int = 100_000) -> None:
             told = _finish(_start(server.url, Path(home), calls, 64, batch=batch))
             size = sum(file.stat().st_size for file in Path(home).iterdir()) / 1e6
         print(
-            f"\n{calls} calls in batches of {batch}: {told['grew_mb']:.0f} MB above start (peak {told['peak_mb']:.0f} MB), {calls / told['wall_s']:.0f} calls a second, "
+            f"\n{calls} calls in batches of {batch}: {told['grew_mb']:.0f} MB above start (peak {told['peak_mb']:.0f} MB), "
+            f"{calls / told['wall_s']:.0f} calls a second, "
             f"ledger {size:.0f} MB; wanted: under 300 MB"
         )
 

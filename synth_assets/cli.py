@@ -50,7 +50,8 @@ def run(domains: tuple[str, ...], to: str | None) -> None:
     """Materialize domains through the whole graph, then a release and its quality report.
 
     Runs, checks and costs show in the Dagster UI. What the ledger has is not asked again, so a stopped run goes on from there.
-    Exit status: 0 when every blocking check passed, 1 when one did not or a stage failed, 2 for a fault in the input, 130 when stopped.
+    Exit status: 0 when every blocking check passed, 1 when one did not or a stage failed, 2 for a fault in the input, 75 when a domain
+    waits for its Message Batches (mode: batch), 130 when stopped.
     """
     from synth_assets.runs import run_domains
 

@@ -286,6 +286,7 @@ class Domain(Section):
     mix: Mix = Mix()
     real_data: Annotated[tuple[RealData, ...], Field(min_length=1), _unique("path")]
     benchmarks: Annotated[tuple[Benchmark, ...], _unique("name", "path")] = ()
+    mode: Literal["online", "batch"] = Field(default="online", description="batch: Message Batches, answered within a day at half the price.")
     budget_usd: float | None = Field(default=None, ge=0, description="Dollars that this domain may spend on its teacher.")
 
     @field_validator("methods")

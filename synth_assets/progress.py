@@ -3,7 +3,7 @@
 A stage reports to the watcher of its context and knows nothing of terminals. Without a watcher nothing is said.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Protocol
@@ -22,6 +22,9 @@ class Watcher(Protocol):
 
     def replied(self, reply: Reply) -> None:
         """The teacher, or the ledger, answered one request."""
+
+    def waits(self, domain: str, stage: str, batches: Sequence[str]) -> None:
+        """A stage ends without rows: what it asks for is in Message Batches that have not ended."""
 
     def ends(self, domain: str, stage: str, outcome: Outcome) -> None:
         """A stage's rows are stored."""

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["RunReport", "run_domains"]
 
-FAILED, FAULT, STOPPED = 1, 2, 130
+FAILED, FAULT, WAITING, STOPPED = 1, 2, 75, 130
+"""75 is EX_TEMPFAIL of sysexits.h: the same command again, later."""
 
 
 @dataclass
@@ -37,6 +38,8 @@ class RunReport:
     """Domain, or the name of the step after them, to why it failed."""
     checks: list[tuple[str, str, str, bool, bool]] = field(default_factory=list)
     """(domain, asset, check, passed, blocking) of every check that ran."""
+    waiting: dict[str, list[str]] = field(default_factory=dict)
+    """Message Batches that have not ended, by domain: these domains are no part of the release."""
     stopped: bool = False
     """Whether the teacher cannot go on, for any domain."""
     calls_made: int = 0
@@ -80,7 +83,7 @@ def run_domains(wanted: Sequence[str], to: str | None) -> int:
     report.seconds = time.monotonic() - started
     report.calls_made = display.calls_made
     summary(report, home, display)
-    return 0 if report.ok else FAILED
+    return FAILED if not report.ok else WAITING if report.waiting else 0
 
 
 def announcement() -> str:
@@ -106,7 +109,8 @@ def _materialize(chosen: Sequence[str], to: str | None, report: RunReport, displ
             if report.stopped:
                 # What stops the teacher for one domain stops it for all: the key, the budget, the endpoint.
                 break
-        if to is None and set(chosen) - set(report.failures):
+        report.waiting = dict(display.waiting)
+        if to is None and set(chosen) - set(report.failures) - set(report.waiting):
             metadata = _execute(instance, defs.resolve_job_def("release_all"), "release", report)
             report.release = str(metadata.get("release", {}).get("path", ""))
             metadata = _execute(instance, defs.resolve_job_def("quality"), "quality", report)

@@ -6,6 +6,7 @@ Texts of rows are never printed, names and numbers only.
 
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -63,6 +64,8 @@ class Display:
         width = None if sys.stdout.isatty() else PLAIN_WIDTH
         self.console = console or Console(file=sys.stdout, highlight=False, soft_wrap=True, width=width)
         self.calls_made = 0
+        self.waiting: dict[str, list[str]] = {}
+        """Message Batches that have not ended, by domain."""
         self._stage: _Stage | None = None
         self._said = 0.0
         self._live = Live(console=self.console, get_renderable=self._drawn, refresh_per_second=4, transient=True) if self.console.is_terminal else None
@@ -107,6 +110,12 @@ class Display:
         self.say(self._stage.line())
         self._stage = None
 
+    def waits(self, domain: str, stage: str, batches: Sequence[str]) -> None:
+        """A stage waits for batches."""
+        self.waiting.setdefault(domain, []).extend(batches)
+        self.say(f"{domain} {stage}: waiting for {', '.join(batches)}")
+        self._stage = None
+
     def _drawn(self) -> Text:
         return Text("" if self._stage is None else f"  {self._stage.line()}")
 
@@ -134,6 +143,8 @@ def summary(report: "RunReport", home: "Home", display: Display) -> None:
             )
         console.print(table)
     _checks(report, display)
+    for name, batches in report.waiting.items():
+        display.say(f"WAITING {name}: {', '.join(batches)}. Run again when they have ended, or switch the sensor message_batches on.")
     for name, why in report.failures.items():
         display.say(f"FAILED {name}: {why}")
     display.say(f"Teacher calls in this run: {report.calls_made}. Time: {report.seconds:.0f} s.")

@@ -67,7 +67,8 @@ class TeacherResource(dg.ConfigurableResource[Any]):
 
             from synth_assets.teacher.choice import open_teacher
 
-            self._teacher = open_teacher(Home.from_env().root, os.environ, domain=domain.name, domain_budget_usd=domain.budget_usd)
+            budget, by_batch = domain.budget_usd, domain.mode == "batch"
+            self._teacher = open_teacher(Home.from_env().root, os.environ, domain=domain.name, domain_budget_usd=budget, by_batch=by_batch)
         return self._teacher  # type: ignore[no-any-return]
 
     def profile(self, domain: Domain) -> Profile:

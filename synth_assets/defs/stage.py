@@ -1,10 +1,11 @@
 """The shape that all stage assets share: what the UI shows of a stage, and how its outcome is stored."""
 
+import functools
 import hashlib
 import inspect
 import warnings
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.resources import files
 from types import ModuleType
 from typing import Any, cast
@@ -14,6 +15,7 @@ import dagster as dg
 from synth_assets import progress, schemas
 from synth_assets.accounts import Outcome, Row
 from synth_assets.defs.partitions import DOMAINS
+from synth_assets.errors import BatchPending
 from synth_assets.schemas import Table
 from synth_assets.warehouse import Warehouse
 
@@ -50,10 +52,30 @@ def stage_asset(name: str, *, group: str, version: str, deps: Sequence[str] = ()
     """`dg.asset` for the partitioned stage `name`: what the UI shows comes from its schema."""
     # One domain per run: with single_run a check's result loses its partition.
     policy = dg.BackfillPolicy.multi_run(1)
+    asks = "anthropic" in kinds
+    settings = _settings(name, group, version, deps, kinds) | {"partitions_def": DOMAINS, "backfill_policy": policy, "output_required": not asks}
     with warnings.catch_warnings():
         # In beta in Dagster 1.13: it may change in a minor release, which constraints.txt holds back.
         warnings.filterwarnings("ignore", category=dg.BetaWarning, message=".*backfill_policy.*")
-        return cast(Decorator, dg.asset(**_settings(name, group, version, deps, kinds), partitions_def=DOMAINS, backfill_policy=policy))
+        decorate = cast(Decorator, dg.asset(**settings))
+    return (lambda function: decorate(_waiting(name, function))) if asks else decorate
+
+
+def _waiting(stage: str, function: Callable[..., dg.MaterializeResult[Any]]) -> Callable[..., Any]:
+    """`function`, which may end without a result where it waits for Message Batches: its run succeeds, and what is downstream is skipped."""
+
+    @functools.wraps(function)
+    def materialized(context: dg.AssetExecutionContext, **resources: Any) -> Iterator[dg.MaterializeResult[Any]]:
+        try:
+            yield function(context, **resources)
+        except BatchPending as pending:
+            context.log.info(f"{stage} of {context.partition_key} is {pending}")
+            watcher = progress.current()
+            if watcher is not None:
+                watcher.waits(context.partition_key, stage, pending.batches)
+
+    materialized.__annotations__["return"] = Iterator[dg.MaterializeResult]
+    return materialized
 
 
 def whole_asset(name: str, *, group: str, version: str, deps: Sequence[str] = (), kinds: Sequence[str] = ()) -> Decorator:

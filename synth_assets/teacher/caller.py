@@ -14,6 +14,8 @@ from dataclasses import dataclass
 
 from synth_assets.errors import BatchPending, BudgetExceeded, TeacherStopped, TeacherUnavailable
 from synth_assets.teacher.answers import BAD_REQUEST, TEACHER_ERROR, Answer, clean
+from synth_assets.teacher.batch_wire import BatchWire
+from synth_assets.teacher.batches import Batches, OpenBatch
 from synth_assets.teacher.budget import Budget
 from synth_assets.teacher.endpoint import Endpoint
 from synth_assets.teacher.failures import Patience, Transient
@@ -29,6 +31,8 @@ ROOM_POLL_S = 1.0
 """How long to wait for calls of other processes to come home, where they hold what is left of the budget."""
 SHORTEST_LOOK_S, LONGEST_LOOK_S = 0.02, 1.0
 """Between two looks at whether another process has the reply to the same call."""
+AHEAD = 8
+"""One call in so many is reserved while it waits for a slot: with none, each of them stood empty for the milliseconds of a commit."""
 LIVE = 8
 """Requests at work per call at once: those that wait for their next try hold no slot."""
 
@@ -47,7 +51,9 @@ class Tally:
 class Caller:
     """Calls to one endpoint."""
 
-    def __init__(self, endpoint: Endpoint, wire: Wire, ledger: Ledger, budget: Budget, patience: Patience, pace: Pace, tally: Tally) -> None:
+    def __init__(
+        self, endpoint: Endpoint, wire: Wire, ledger: Ledger, budget: Budget, patience: Patience, pace: Pace, tally: Tally, batch_limits: tuple[int, int]
+    ) -> None:
         self._endpoint = endpoint
         self._wire = wire
         self._ledger = ledger
@@ -55,8 +61,9 @@ class Caller:
         self._patience = patience
         self._pace = pace
         self._tally = tally
+        self._batches = Batches(endpoint, BatchWire(endpoint, wire, patience), ledger, budget, batch_limits)
         self._slots = asyncio.Semaphore(endpoint.concurrency)
-        self._ahead = asyncio.Semaphore(endpoint.concurrency + 2 + endpoint.concurrency // 8)
+        self._ahead = asyncio.Semaphore(endpoint.concurrency + endpoint.concurrency // AHEAD)
         self._live = asyncio.Semaphore(LIVE * endpoint.concurrency)
         self._leaders: dict[Prefix, asyncio.Event] = {}
         self._plans: set[asyncio.Task[None] | None] = set()
@@ -100,6 +107,14 @@ class Caller:
             self._plans.discard(asyncio.current_task())
         if ended:
             raise ended[0]
+
+    async def by_batch(self, wanted: Mapping[str, Request]) -> list[str]:
+        """Have the requests answered by Message Batches; returns the ids of those that hold some of them and have not ended."""
+        return await self._batches.settle(wanted)
+
+    async def collect(self) -> list[OpenBatch]:
+        """Record what has ended; returns the batches that have not."""
+        return await self._batches.collect()
 
     async def settle(self) -> None:
         """Return when the calls of all cancelled plans have been cleaned up."""

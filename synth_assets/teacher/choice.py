@@ -67,10 +67,11 @@ def choose(env: Mapping[str, str] = os.environ) -> Choice:
     return Choice(model, False, base, price, f"Teacher: {model} at {shown(base)} ({cost}).")
 
 
-def open_teacher(home: Path, env: Mapping[str, str], *, domain: str = "", domain_budget_usd: float | None = None) -> Teacher:
+def open_teacher(home: Path, env: Mapping[str, str], *, domain: str = "", domain_budget_usd: float | None = None, by_batch: bool = False) -> Teacher:
     """The teacher of a run, its ledger in `home`.
 
     SYNTH_BUDGET_USD is held against all that the ledger in `home` has seen, `domain_budget_usd` against what went on `domain`; both count.
+    `by_batch` asks for Message Batches, which the embedded teacher has not: it answers at once.
 
     Raises:
         BudgetExceeded: calls cost money, and there is no budget, or no price to keep it with.
@@ -104,7 +105,7 @@ def open_teacher(home: Path, env: Mapping[str, str], *, domain: str = "", domain
         secrets = Secrets(env.get("ANTHROPIC_API_KEY", "").strip() or None, env.get("ANTHROPIC_AUTH_TOKEN", "").strip() or None)
         sampling = "claude" not in choice.model and choice.base_url.rstrip("/") != CLAUDE_URL
         endpoint = Endpoint(shown(choice.base_url), lambda: choice.base_url, profile, choice.price, concurrency, takes_sampling=sampling, secrets=secrets)
-    return Teacher(endpoint, Ledger(home / "ledger.sqlite"), budget=budget)
+    return Teacher(endpoint, Ledger(home / "ledger.sqlite"), budget=budget, by_batch=by_batch and not choice.embedded)
 
 
 def _number(env: Mapping[str, str], name: str, kind: type[float] | type[int], default: float | None) -> float | None:

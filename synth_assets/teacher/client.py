@@ -16,7 +16,9 @@ from threading import Lock
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from synth_assets.errors import BatchPending
 from synth_assets.identity import digest
+from synth_assets.teacher.batches import MOST_BYTES, MOST_REQUESTS, OpenBatch
 from synth_assets.teacher.budget import Budget
 from synth_assets.teacher.endpoint import Endpoint
 from synth_assets.teacher.failures import Patience
@@ -45,6 +47,7 @@ class Teacher:
         ledger: Closed with the teacher.
         budget: What may be spent.
         patience: How often and how long to go on asking.
+        by_batch: Whether requests are handed in as Message Batches; user turns, which have no such route, are asked at once all the same.
         pace: File in which this machine's processes share the endpoint's pace; by default one per endpoint and model.
     """
 
@@ -55,6 +58,7 @@ class Teacher:
         *,
         budget: Budget = Budget(),  # noqa: B008 - immutable
         patience: Patience = Patience(),  # noqa: B008 - immutable
+        by_batch: bool = False,
         pace: Path | None = None,
     ) -> None:
         from synth_assets.teacher.caller import Tally
@@ -63,6 +67,9 @@ class Teacher:
         self.ledger = ledger
         self.budget = budget
         self.patience = patience
+        self.by_batch = by_batch
+        self.batch_limits = (MOST_REQUESTS, MOST_BYTES)
+        """Requests and bytes that one batch may hold."""
         self.pace = pace or pace_file(f"{endpoint.identity} {endpoint.model}")
         self._tally = Tally()
         self._opening = Lock()
@@ -142,6 +149,9 @@ class Teacher:
                     on_reply(replace(reply, cached=True))
             failures.count(reply)
 
+        if self.by_batch:
+            found |= self._by_batch({key: request for key, request in missing.items() if not request.user_turn})
+            missing = {key: request for key, request in missing.items() if key not in found}
         for key in number:
             if key in found:
                 tell(found[key])
@@ -150,6 +160,21 @@ class Teacher:
                 found[reply.key] = reply
                 tell(reply)
         return [found[key] for key in keys]
+
+    def _by_batch(self, wanted: Mapping[str, Request]) -> dict[str, Reply]:
+        """The replies to `wanted`; raises BatchPending where some are in batches that have not ended."""
+        if not wanted:
+            return {}
+        loop, caller = self._opened()
+        pending = loop.submit(caller.by_batch(wanted)).result()
+        if pending:
+            raise BatchPending(pending)
+        return self.ledger.get_many(wanted)
+
+    def open_batches(self) -> list[OpenBatch]:
+        """Batches at this endpoint that have not ended; the results of those that have are recorded."""
+        loop, caller = self._opened()
+        return loop.submit(caller.collect()).result()
 
     def _arriving(self, missing: Mapping[str, Request]) -> Generator[Reply, None, None]:
         """Replies from the endpoint as they arrive. Whatever breaks it off, an interrupt too, cancels the calls that are left."""
@@ -181,4 +206,4 @@ class Teacher:
         from synth_assets.teacher.caller import Caller
         from synth_assets.teacher.wire import Wire
 
-        return Caller(self.endpoint, Wire(self.endpoint), self.ledger, self.budget, self.patience, Pace(self.pace), self._tally)
+        return Caller(self.endpoint, Wire(self.endpoint), self.ledger, self.budget, self.patience, Pace(self.pace), self._tally, self.batch_limits)

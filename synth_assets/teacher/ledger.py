@@ -19,7 +19,7 @@ from typing import Any, Literal, TypeVar
 
 from synth_assets.accounts import Row
 from synth_assets.teacher import ledger_file
-from synth_assets.teacher.answers import MALFORMED, Answer
+from synth_assets.teacher.answers import BAD_REQUEST, MALFORMED, Answer
 from synth_assets.teacher.budget import Budget, Spending
 from synth_assets.teacher.commits import CommitThread
 from synth_assets.teacher.messages import Reply
@@ -27,7 +27,7 @@ from synth_assets.teacher.owners import current_owner, is_alive
 
 __all__ = ["Call", "Elsewhere", "Ledger", "Reservation"]
 
-MALFORMED_LIMIT = 3
+FAILURE_LIMIT = 3
 """Malformed bodies under one key, over all runs, after which the request is given up: each may have been paid for."""
 UNKNOWN = "unknown"
 """Stop reason of a call whose outcome nobody saw."""
@@ -175,33 +175,35 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
-_STANDING = "select key, text, stop_reason, model, thinking, input_tokens, output_tokens, failure, evidence from replies"
+_COLUMNS = "key, text, stop_reason, model, thinking, input_tokens, output_tokens, failure, evidence, mode"
+_STANDING_AMONG = f"select {_COLUMNS} from replies where key in (select value from json_each(?)) order by id"  # noqa: S608 - constants
+_STANDING_ONE = f"select {_COLUMNS} from replies where key = ? order by id"  # noqa: S608 - constants
 
 
 def standing(con: sqlite3.Connection, keys: Iterable[str]) -> dict[str, Reply]:
     """The first reply under each key stands for ever, so that every run folds the same replies.
 
     A failure does not stand: it cost nothing, and is asked again by the next run. A malformed reply may have cost something each time, and
-    stands once it came too often.
+    stands once it came too often; so does a request that failed in batches, which take hours, and a bad one there at once.
     """
-    return _standing(con.execute(f"{_STANDING} where key in (select value from json_each(?)) order by id", [json.dumps(list(keys))]))
+    return _standing(con.execute(_STANDING_AMONG, [json.dumps(list(keys))]))
 
 
 def _standing(rows: Iterable[sqlite3.Row]) -> dict[str, Reply]:
     found: dict[str, Reply] = {}
-    malformed: dict[str, int] = {}
+    failed: dict[str, int] = {}
     for row in rows:
         reply = Reply(row[0], row[1], row[2], row[3], row[4], row[5], row[6], cached=True, failure=row[7], evidence=row[8])
-        if reply.failure == MALFORMED:
-            malformed[reply.key] = malformed.get(reply.key, 0) + 1
-        if reply.key not in found and (not reply.failure or malformed.get(reply.key, 0) >= MALFORMED_LIMIT):
+        if reply.failure == MALFORMED or (reply.failure and row[9] == "batch"):
+            failed[reply.key] = failed.get(reply.key, 0) + (FAILURE_LIMIT if reply.failure == BAD_REQUEST else 1)
+        if reply.key not in found and (not reply.failure or failed.get(reply.key, 0) >= FAILURE_LIMIT):
             found[reply.key] = reply
     return found
 
 
 def reserve(con: sqlite3.Connection, call: Call, upper_usd: float | None, budget: Budget, owner: str) -> Reservation | Reply | Elsewhere | None:
     """`Ledger.reserve`, within a transaction."""
-    replies = con.execute(f"{_STANDING} where key = ? order by id", [call.key]).fetchall()
+    replies = con.execute(_STANDING_ONE, [call.key]).fetchall()
     if reply := _standing(replies).get(call.key):
         return reply
     attempt, lost = 1 + len(replies), []

@@ -59,8 +59,8 @@ def test_it_starts_answers_stops_and_starts_again(tmp_path: Path, capfd: pytest.
         assert {answer.model, question.model, refused.model} == {EMBEDDED_MODEL}
         url = teacher.endpoint.base_url()
         assert listens(url)
-        teacher.endpoint.stop()
-        assert not listens(url)
+    assert not listens(url)
+    with open_teacher(tmp_path, {}) as teacher:
         assert ask(teacher, request("Name one animal.", max_tokens=8))[0].output_tokens > 0
         url = teacher.endpoint.base_url()
     assert not listens(url)

@@ -217,7 +217,7 @@ def test_a_failed_write_leaves_a_ledger_that_works_and_its_neighbours_whole(ledg
         ledger.record(reservation, Answer("{}", "yes", usage=Usage(1, tokens)), 0.0, 1.0) for reservation, tokens in ((good, 1), (bad, 2**70), (better, 1))
     ]
     assert futures[0].result() is not None
-    with pytest.raises(LedgerError, match="half way"):
+    with pytest.raises(OverflowError):
         futures[1].result()
     assert futures[2].result() is not None
     assert (ledger.get("a") is None, ledger.get("b") is None) == (False, True)
@@ -241,9 +241,8 @@ def test_many_processes_make_one_new_ledger_and_only_the_dead_are_booked_as_unkn
     path = tmp_path / "ledger.sqlite"
     command = [sys.executable, "-c", OPEN_AND_RESERVE, str(path)]
     with ExitStack() as stack:
-        processes = [
-            stack.enter_context(subprocess.Popen([*command, f"k{number}"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)) for number in range(4)
-        ]
+        started = (subprocess.Popen([*command, f"k{number}"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for number in range(4))
+        processes = [stack.enter_context(process) for process in started]
         for process in processes:
             stack.callback(process.kill)
             assert process.stdin is not None

@@ -3,6 +3,7 @@
 import pytest
 
 from synth_assets.errors import SynthError
+from synth_assets.teacher.answers import Usage
 from synth_assets.teacher.prices import Price, is_own_server, price_of
 
 CLOUD = "https://api.anthropic.com"
@@ -62,4 +63,11 @@ def test_what_is_no_price_is_told_with_an_example(text: str) -> None:
 def test_a_bound_is_never_below_the_price() -> None:
     price = Price(3, 15)
     for text, tokens in [("a" * 4000, 1000), ("你" * 1000, 2000), ("\U0001f9ff" * 1000, 4000)]:
-        assert price.at_most(len(text.encode()), 500) >= price.of(tokens, 500)
+        assert price.at_most(len(text.encode()), 500) >= price.of(Usage(tokens, 500))
+        assert price.at_most(len(text.encode()), 500) >= price.of(Usage(0, 500, cache_write=tokens))
+
+
+def test_what_goes_into_the_prompt_cache_costs_more_and_what_comes_from_it_less() -> None:
+    price = Price(4, 20)
+    plain, written, read = (price.of(usage) for usage in (Usage(1000, 0), Usage(0, 0, cache_write=1000), Usage(0, 0, cache_read=1000)))
+    assert (written / plain, read / plain) == pytest.approx((1.25, 0.1))
