@@ -74,7 +74,7 @@ def _waiting(stage: str, function: Callable[..., dg.MaterializeResult[Any]]) -> 
             if watcher is not None:
                 watcher.waits(context.partition_key, stage, pending.batches)
 
-    materialized.__annotations__["return"] = Iterator[dg.MaterializeResult]
+    materialized.__annotations__["return"] = Iterator[dg.MaterializeResult[Any]]
     return materialized
 
 

@@ -19,7 +19,7 @@ class StreamBroken(Exception):
     def __init__(self, kind: str, message: str) -> None:
         super().__init__(f"{kind}: {message}")
         self.kind = kind
-        """The error's type in the API's words; `api_error` where the stream just ended."""
+        """The error's type in the API's words; `api_error` where the stream just ended, `malformed` where it was none."""
         self.message = message
 
 
@@ -54,4 +54,4 @@ async def assemble(lines: AsyncIterator[str]) -> bytes:
                     raise StreamBroken(str(event["error"]["type"]), str(event["error"]["message"]))
     except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
         raise StreamBroken("malformed", f"an event that makes no message: {error!r}") from None
-    raise StreamBroken("api_error", "the stream ended before the message did")
+    raise StreamBroken("api_error" if message else "malformed", "the stream ended before the message did")

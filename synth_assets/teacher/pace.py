@@ -9,6 +9,7 @@ A 429 now and then, which slowing down does not cure, is told apart as noise. In
 import fcntl
 import math
 import os
+import random
 import struct
 import tempfile
 import time
@@ -24,17 +25,22 @@ __all__ = ["Pace", "pace_file"]
 
 FIRST_AT_ONCE, MORE_PER_S, APPROACH_S = 32, 100, 3.0
 """Calls in flight that a new endpoint gets at first, and how many more each second, until it is known."""
-WINDOW_S = 1.0
+WINDOW_S, WINDOW_CALLS, LONG_WINDOW_S = 1.0, 20, 5.0
+"""A window is a second long, or longer while it has few calls."""
 CONGESTED_SHARE, CONGESTED_CALLS = 0.2, 8
 """Share and number of 429s within a window from which the endpoint is taken to have a limit."""
 DECREASE = 0.95
 """Of what the endpoint delivered: bucket-shaped limits deliver a little more than they sustain."""
-INCREASE_SHARE = 0.01
-"""Step up, per window without a 429, of the rate. One per second at least while no rate has failed yet."""
-NOISE_MARGIN = 0.02
+INCREASE, NEAR_INCREASE, FIRST_INCREASE = 1.03, 1.005, 1.5
+"""Of the rate, per window without 429s: on the way back to a limit that was met, near it and beyond, and from a first guess that was too low."""
+NEAR = 0.98
+MARGIN, FIRST_MARGIN = 0.02, 0.1
+"""Share of 429s above the noise that means that the limit is met; a first guess is raised until that is plain."""
 LONGEST_PAUSE_S = 60.0
 FORGOTTEN_S = 600.0
 """After so long without a call nothing is known any more."""
+HORIZON_S = 0.5
+"""How far ahead a start is reserved: what waits longer comes again, so that a changed rate holds for it too."""
 BURST_S = 0.05
 """Calls may start so much before their time: a process that woke late catches up."""
 
@@ -60,13 +66,15 @@ class _State:
     """429s in the window."""
     changed: float = 0.0
     """When the rate was last cut: what was sent before says nothing about it."""
-    probed: float = 0.0
-    """Whether the rate has met its limit since it was first cut: then it is raised in small steps."""
+    ceiling: float = 0.0
+    """What was delivered when the rate last met its limit."""
     noise: float = 0.0
     """Share of 429s that stays, whatever the rate."""
+    share_at_cut: float = 0.0
+    """Share of 429s that led to the last cut, until its effect is seen."""
 
 
-_RECORD = struct.Struct("<4sI13d")
+_RECORD = struct.Struct("<4sI14d")
 _MARK, _VERSION = b"pace", 1
 
 
@@ -104,6 +112,8 @@ class Pace:
                 state.sent += 1
                 return 0.0, False
             starts = max(state.next_start, now - BURST_S)
+            if starts > now + HORIZON_S:
+                return random.uniform(HORIZON_S / 2, HORIZON_S), True  # noqa: S311 - jitter
             state.next_start = starts + 1 / state.rate
             return max(0.0, starts - now), False
 
@@ -125,7 +135,7 @@ class Pace:
                     _cut(state, now, max(1.0, (state.answered - state.limited) / max(now - state.window, WINDOW_S)))
                 elif now - state.window > WINDOW_S:
                     _next_window(state, now)
-            elif now - state.window > WINDOW_S and state.answered >= min(20.0, state.rate):
+            elif now - state.window > (WINDOW_S if state.answered >= WINDOW_CALLS else LONG_WINDOW_S):
                 _steer(state, now, share)
 
     @contextmanager
@@ -143,27 +153,29 @@ class Pace:
 
 
 def _cut(state: _State, now: float, delivered: float) -> None:
-    """Slow down to what was delivered, and let what is in flight come home first."""
+    """Slow down to what was delivered. What has its start reserved, at the old rate, says nothing about the new one."""
+    state.changed = now + (0.0 if math.isinf(state.rate) else HORIZON_S)
     state.rate = max(0.2, delivered * DECREASE)
-    state.next_start = max(state.next_start if state.next_start < now + WINDOW_S else now, now) + 1 / state.rate
-    state.changed = now
-    _next_window(state, now)
+    state.next_start = max(state.next_start, now) + 1 / state.rate
+    _next_window(state, state.changed)
 
 
 def _steer(state: _State, now: float, share: float) -> None:
-    elapsed = now - state.window
-    if share > state.noise + NOISE_MARGIN:
-        # Slower does not help against 429s that do not come from speed: what stays after each cut is noise.
-        state.noise += 0.3 * (share - state.noise) if state.probed else 0.0
-        state.probed = 1.0
-        _cut(state, now, min(state.rate, (state.answered - state.limited) / elapsed))
+    if state.share_at_cut:
+        # Slower does not help against 429s that do not come from speed: what a cut does not halve is noise.
+        sample = min(share, state.share_at_cut) if share > 0.8 * state.share_at_cut else 0.0
+        state.noise += 0.5 * (sample - state.noise)
+        state.share_at_cut = 0.0
+    margin = MARGIN if state.ceiling else FIRST_MARGIN
+    if share > state.noise + margin + 2 * math.sqrt(state.noise * (1 - state.noise) / state.answered):
+        state.ceiling, state.share_at_cut = state.rate * (1 - share) / (1 - state.noise), share
+        _cut(state, now, min(state.rate, state.ceiling))
         return
     if not state.limited:
-        state.noise *= 0.9
-    step = max(1.0, 0.1 * state.rate) if not state.probed else INCREASE_SHARE * state.rate
+        state.noise *= 0.8
     # An endpoint that is asked less than it may be says nothing about its limit.
-    if state.answered / elapsed > 0.8 * state.rate:
-        state.rate += step
+    if state.answered / (now - state.window) > 0.8 * state.rate:
+        state.rate *= FIRST_INCREASE if not state.ceiling else INCREASE if state.rate < NEAR * state.ceiling else NEAR_INCREASE
     _next_window(state, now)
 
 

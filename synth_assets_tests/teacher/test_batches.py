@@ -179,9 +179,9 @@ def test_a_budget_takes_what_fits_and_the_rest_when_there_is_room(tmp_path: Path
 
 
 def test_an_endpoint_without_batches_is_told_with_its_remedy(tmp_path: Path) -> None:
-    with MessagesApi(route_script=lambda route, number: Fault(404, "no such route")) as api, by_batch(api, tmp_path) as teacher:
-        with pytest.raises(TeacherRefusedAccess, match="Write `mode: online`"):
-            ask(teacher, request())
+    gone = pytest.raises(TeacherRefusedAccess, match="Write `mode: online`")
+    with MessagesApi(route_script=lambda route, number: Fault(404, "no such route")) as api, by_batch(api, tmp_path) as teacher, gone:
+        ask(teacher, request())
     assert states(tmp_path) == {}
 
 
