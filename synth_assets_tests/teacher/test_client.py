@@ -13,9 +13,11 @@ import pytest
 
 from synth_assets.errors import BudgetExceeded, StageFailed
 from synth_assets.teacher.budget import Budget
+from synth_assets.teacher.choice import open_teacher
+from synth_assets.teacher.failures import Patience
 from synth_assets.teacher.messages import Plan, Reply
 from synth_assets_tests.messages_api import Answer, Behaviour, Call, Drop, Fault, MessagesApi, Raw, Script, Slow
-from synth_assets_tests.teacher.driving import PRICED, after, ask, one_batch, request, requests, spent, states, teacher_for
+from synth_assets_tests.teacher.driving import KEY, PRICED, after, ask, one_batch, request, requests, spent, states, teacher_for
 
 
 def test_replies_come_in_request_order(tmp_path: Path) -> None:
@@ -205,3 +207,41 @@ def test_two_processes_share_a_ledger_and_a_budget(tmp_path: Path) -> None:
             teacher.budget = Budget(10.0)
             ask(teacher, *batch)
             assert teacher.calls_made == 120 - known
+
+
+def test_two_processes_that_want_the_same_make_one_call(tmp_path: Path) -> None:
+    with MessagesApi(lambda call: call.text, latency_s=0.02) as api:
+        both = [worker(tmp_path, api, 60, "question", SYNTH_CONCURRENCY="8") for _ in range(2)]
+        said = [process.communicate(timeout=60) for process in both]
+        assert [err for _, err in said] == ["", ""]
+        assert len(api.calls) == 60
+        with teacher_for(api, tmp_path) as teacher:
+            ask(teacher, *requests(60))
+            assert teacher.calls_made == 0
+
+
+def test_a_row_that_fails_again_and_again_is_its_own_failure_where_others_are_answered(tmp_path: Path) -> None:
+    script: Script = lambda call: Fault(500, "no luck") if call.text == "question 3" else call.text  # noqa: E731
+    with MessagesApi(script, latency_s=0.01) as api, teacher_for(api, tmp_path, SYNTH_CONCURRENCY="2") as teacher:
+        teacher.patience = Patience(shortest_s=0.05)
+        replies = ask(teacher, *requests(60))
+        assert [reply.rule for reply in replies] == ["", "", "", "teacher_error"] + [""] * 56
+        assert "500" in replies[3].evidence and "6 tries" in replies[3].evidence
+
+
+def test_calls_that_fail_alike_from_the_first_stop_the_plan(tmp_path: Path) -> None:
+    with MessagesApi(lambda call: Fault(400, "max_tokens: too large for this model")) as api, teacher_for(api, tmp_path, SYNTH_CONCURRENCY="2") as teacher:
+        with pytest.raises(StageFailed, match=r"first calls fail alike.*too large for this model"):
+            ask(teacher, *requests(200))
+        assert len(api.calls) < 20
+
+
+def test_a_domain_has_a_budget_of_its_own(tmp_path: Path) -> None:
+    env = {"ANTHROPIC_API_KEY": KEY, "SYNTH_TEACHER": "model-a", "SYNTH_PRICE_USD_PER_MTOK": "10,100"}
+    with MessagesApi(lambda call: Answer(input_tokens=10, output_tokens=9)) as api:
+        for domain, budget in (("math", 0.03), ("writing", 0.02)):
+            with open_teacher(tmp_path, env | {"ANTHROPIC_BASE_URL": api.url}, domain=domain, domain_budget_usd=budget) as teacher:
+                with pytest.raises(BudgetExceeded, match=f"budget_usd of domain {domain}"):
+                    ask(teacher, *[request(f"{domain} {n}") for n in range(60)])
+                spending = teacher.ledger.spending(domain)
+                assert budget - 0.013 < spending.settled_usd <= budget

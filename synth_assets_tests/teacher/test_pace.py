@@ -3,12 +3,13 @@
 import math
 import os
 import random
+import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from synth_assets.teacher import pace as module
 from synth_assets.teacher.pace import Pace, pace_file
 
 
@@ -25,7 +26,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(module.time, "monotonic", clock)
+    monkeypatch.setattr(time, "monotonic", clock)
     return clock
 
 
@@ -100,7 +101,7 @@ def test_an_endpoint_without_limits_is_soon_asked_without_any(clock: Clock, tmp_
 def test_a_limit_that_is_used_up_is_waited_for(clock: Clock, tmp_path: Path) -> None:
     pace = Pace(tmp_path / "pace")
     pace.start()
-    reset = module.datetime.fromtimestamp(module.time.time() + 5, module.UTC).isoformat()
+    reset = datetime.fromtimestamp(time.time() + 5, UTC).isoformat()
     pace.answered(clock.now, limited=False, headers={"anthropic-ratelimit-input-tokens-remaining": "0", "anthropic-ratelimit-input-tokens-reset": reset})
     wait, again = Pace(tmp_path / "pace").start()
     assert again

@@ -1,6 +1,7 @@
 """Prompt caching: what is marked, what the endpoint then reads from its cache, and who goes first."""
 
 from pathlib import Path
+from typing import Any
 
 from synth_assets.teacher.messages import Message, Request
 from synth_assets.teacher.prefixes import LEAST_BYTES, shared_prefixes
@@ -11,10 +12,9 @@ LONG = "All of this is context that every request needs. " * 120
 SHOT = (Message("user", "An example. " * 200), Message("assistant", "Its answer. " * 200))
 
 
-def marks(body: dict[str, object]) -> list[str]:
+def marks(body: dict[str, Any]) -> list[str]:
     """Where a body is marked."""
-    turns = enumerate(body["messages"])  # type: ignore[var-annotated, call-overload]
-    at = [f"turn {n}" for n, turn in turns if not isinstance(turn["content"], str)]
+    at = [f"turn {n}" for n, turn in enumerate(body["messages"]) if not isinstance(turn["content"], str)]
     return ["system"] * isinstance(body.get("system"), list) + at
 
 
