@@ -42,7 +42,9 @@ def real_rows(domain: LoadedDomain) -> list[Row]:
     for entry, records in domain.curated:
         for line, record in records:
             assert isinstance(record, CuratedRecord | CuratedPair)
-            rows.append((f"{Path(entry.path).stem}:{line}", prompt_of(record.model_dump()), record.response if isinstance(record, CuratedRecord) else record.chosen))
+            rows.append(
+                (f"{Path(entry.path).stem}:{line}", prompt_of(record.model_dump()), record.response if isinstance(record, CuratedRecord) else record.chosen)
+            )
     return rows
 
 
@@ -59,6 +61,14 @@ def test_six_english_domains_and_a_chinese_one_use_every_method() -> None:
             assert any(getattr(m, method) for m in methods), (language, method)
     assert {c.methods.distillation.style for c in configs} == {"plain", "orca"}
     assert all(c.seeds.license == "Apache-2.0" and {(f.source, f.license) for f in c.real_data} == {("curated", "curated")} for c in configs)
+
+
+def test_the_demo_runs_three_of_them_that_the_embedded_teacher_can_answer() -> None:
+    makefile = (Path(__file__).parents[1] / "Makefile").read_text(encoding="utf-8")
+    found = re.search(r"^DEMO_DOMAINS := (.*)$", makefile, re.MULTILINE)
+    assert found and found[1].split() == ["math", "science", "writing"]
+    assert "run $(addprefix --domain ,$(DEMO_DOMAINS))" in makefile
+    assert {load_domain(shipped_folder(), name).config.language for name in found[1].split()} == {"en"}
 
 
 def test_there_is_enough_of_everything(domain: LoadedDomain) -> None:
@@ -128,7 +138,9 @@ def test_tests_that_are_shown_pass(tmp_path: Path) -> None:
     assert len(shown) >= 7
     for number, block in enumerate(shown):
         (tmp_path / f"test_shown_{number}.py").write_text(block, encoding="utf-8")
-    done = subprocess.run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)], capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)], capture_output=True, text=True, check=False, timeout=120
+    )
     assert done.returncode == 0, done.stdout
 
 
