@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from synth_assets.defs import dbt, generation, jobs, quality_report, release, reward_model, selection
+from synth_assets.defs import dbt, generation, jobs, quality_report, release, reward_model, selection, sensors
 from synth_assets.defs.checks import stage_checks
 from synth_assets.defs.partitions import DOMAINS
 from synth_assets.defs.resources import DomainsResource, EmbedderResource, TeacherResource, WarehouseResource
@@ -12,6 +12,7 @@ defs = dg.Definitions(
     assets=dg.load_assets_from_modules([generation, selection, release, reward_model, dbt, quality_report]),
     asset_checks=[*(stage_checks(table.name, DOMAINS) for table in STAGES), release.release_checks],
     jobs=jobs.JOBS,
+    sensors=sensors.SENSORS,
     resources={
         "warehouse": WarehouseResource(),
         "domains": DomainsResource(),

@@ -8,6 +8,7 @@
     ├── UpstreamNotPassed     an input slice is missing, or its blocking checks did not pass
     ├── StageFailed           a stage made nothing that can go on, and says why
     ├── LedgerError           the ledger of teacher calls cannot be used
+    ├── LanguageUnsupported   the teacher does not know the language of this domain
     └── TeacherStopped        the teacher cannot go on at all
         ├── TeacherRefusedAccess   wrong key, no permission, unknown model, spend limit
         ├── TeacherUnavailable     nothing answers, after every retry
@@ -22,6 +23,7 @@ __all__ = [
     "BatchPending",
     "BudgetExceeded",
     "ConfigError",
+    "LanguageUnsupported",
     "LedgerError",
     "Problem",
     "RawPromptUnsupported",
@@ -93,6 +95,10 @@ class StageFailed(SynthError):
 
 class LedgerError(SynthError):
     """The ledger of teacher calls cannot be used."""
+
+
+class LanguageUnsupported(SynthError):
+    """The teacher does not know the language of one domain; others can go on."""
 
 
 class TeacherStopped(SynthError):

@@ -1,7 +1,8 @@
 """`synth-assets run`: domains through the same Dagster instance as the UI, in this process, with progress and a summary.
 
-Every domain is one Dagster run; then one run makes the release and one the dbt models and the report. A broken domain file is that
-domain's failure and not the others'. Invariant: the exit status is 0 only when every run succeeded and every blocking check passed.
+Every domain is one Dagster run; then one run makes the release and one the dbt models and the report. A broken domain file, or a language
+that the teacher does not know, is that domain's failure and not the others'. Invariant: the exit status is 0 only when every run
+succeeded and every blocking check passed.
 """
 
 import logging
@@ -14,13 +15,15 @@ from io import StringIO
 from typing import TYPE_CHECKING, Any
 
 from synth_assets.domain_files import domains_folder, load_domains
-from synth_assets.errors import ConfigError, SynthError, TeacherStopped
+from synth_assets.errors import ConfigError, LanguageUnsupported, SynthError, TeacherStopped
 from synth_assets.home import Home
 from synth_assets.progress import watched
 from synth_assets.terminal import Display, summary
 
 if TYPE_CHECKING:
     import dagster as dg
+
+    from synth_assets.teacher.choice import Choice
 
 __all__ = ["RunReport", "run_domains"]
 
@@ -71,12 +74,19 @@ def run_domains(wanted: Sequence[str], to: str | None) -> int:
     report = RunReport(domains=chosen)
     report.failures |= {name: str(error) for name, error in broken.items() if not wanted}
     display = Display()
-    display.say(announcement())
+    choice = choose_teacher()
+    display.say(choice.announcement)
+    for name in chosen:
+        try:
+            choice.check_language(name, loaded[name].config.language)
+        except LanguageUnsupported as error:
+            report.failures[name] = str(error)
+            display.say(f"Not run: {error}")
     home.prepare()
     try:
         # dbt and Dagster write to the terminal by themselves; what they say is in the run's log.
         with _quiet_logs(), redirect_stdout(StringIO()), display, watched(display):
-            _materialize(chosen, to, report, display)
+            _materialize([name for name in chosen if name not in report.failures], to, report, display)
     except KeyboardInterrupt:
         display.say("Stopped. What the teacher answered is in the ledger: the same command goes on from there.")
         return STOPPED
@@ -86,14 +96,16 @@ def run_domains(wanted: Sequence[str], to: str | None) -> int:
     return FAILED if not report.ok else WAITING if report.waiting else 0
 
 
-def announcement() -> str:
-    """Which teacher will answer, and why, in one sentence; raises where none can."""
+def choose_teacher() -> "Choice":
+    """Which teacher will answer, and why; raises where none can."""
     from synth_assets.teacher.choice import choose
 
-    return choose().announcement
+    return choose()
 
 
 def _materialize(chosen: Sequence[str], to: str | None, report: RunReport, display: Display) -> None:
+    if not chosen:
+        return
     import dagster as dg
 
     from synth_assets.definitions import defs

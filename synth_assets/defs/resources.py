@@ -61,12 +61,13 @@ class TeacherResource(dg.ConfigurableResource[Any]):
             self._teacher = None
 
     def open(self, domain: Domain) -> "Teacher":
-        """The teacher, under the run's budget and the domain's own."""
+        """The teacher, under the run's budget and the domain's own; raises LanguageUnsupported where it does not know the domain's language."""
         if self._teacher is None:
             import os
 
-            from synth_assets.teacher.choice import open_teacher
+            from synth_assets.teacher.choice import choose, open_teacher
 
+            choose().check_language(domain.name, domain.language)
             budget, by_batch = domain.budget_usd, domain.mode == "batch"
             self._teacher = open_teacher(Home.from_env().root, os.environ, domain=domain.name, domain_budget_usd=budget, by_batch=by_batch)
         return self._teacher  # type: ignore[no-any-return]

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from synth_assets.errors import BudgetExceeded, SynthError, TeacherRefusedAccess
+from synth_assets.errors import BudgetExceeded, LanguageUnsupported, SynthError, TeacherRefusedAccess
 from synth_assets.teacher.budget import Budget
 from synth_assets.teacher.client import Teacher
 from synth_assets.teacher.embedded import SLOTS, EmbeddedServer
@@ -13,7 +13,7 @@ from synth_assets.teacher.endpoint import Endpoint, Secrets, is_address, shown
 from synth_assets.teacher.ledger import Ledger
 from synth_assets.teacher.messages import Profile
 from synth_assets.teacher.prices import Price, is_own_server, price_of
-from synth_assets.teacher.terms import EMBEDDED_MODEL
+from synth_assets.teacher.terms import EMBEDDED_LANGUAGES, EMBEDDED_MODEL
 
 __all__ = ["CLAUDE", "Choice", "choose", "open_teacher"]
 
@@ -21,6 +21,7 @@ CLAUDE = "claude-sonnet-5-5"
 """The model when a key is there and SYNTH_TEACHER says nothing."""
 CLAUDE_URL = "https://api.anthropic.com"
 CONCURRENCY = 16
+LANGUAGES = {"en": "English", "zh": "Chinese"}
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,14 @@ class Choice:
     def paid(self) -> bool:
         """Whether calls cost money, as far as is known."""
         return self.price is None or self.price.input > 0 or self.price.output > 0
+
+    def check_language(self, domain: str, language: str) -> None:
+        """Refuse a domain in a language (a BCP 47 tag) that this teacher is known not to have; raises LanguageUnsupported with the remedy."""
+        if self.embedded and language not in EMBEDDED_LANGUAGES:
+            raise LanguageUnsupported(
+                f"{domain} is written in {LANGUAGES.get(language, language)} (language: {language}), which the embedded {EMBEDDED_MODEL} does not know. "
+                "Set ANTHROPIC_API_KEY and SYNTH_BUDGET_USD for Claude, or ANTHROPIC_BASE_URL and SYNTH_TEACHER for a server of yours."
+            )
 
 
 def choose(env: Mapping[str, str] = os.environ) -> Choice:

@@ -6,6 +6,9 @@ Only what is known is said. A model served by somebody else has its own licence,
 EMBEDDED_MODEL = "SmolLM2-135M-Instruct"
 """The embedded teacher's name wherever a model is named."""
 
+EMBEDDED_LANGUAGES = ("en",)
+"""What it was trained in (its model card)."""
+
 _BY_PREFIX = (
     (EMBEDDED_MODEL, "Apache-2.0"),
     ("claude-", "Anthropic Commercial Terms of Service"),

@@ -9,7 +9,7 @@ import pytest
 from synth_assets import schemas
 from synth_assets.accounts import Outcome
 from synth_assets.config import Domain
-from synth_assets.domain_files import load_domain, shipped_folder
+from synth_assets.domain_files import list_domain_names, load_domain, shipped_folder
 from synth_assets.expectations.catalogue import CATALOGUE
 from synth_assets.expectations.validation import CheckResult, failed, validate
 from synth_assets.methods import seeds as written
@@ -33,7 +33,7 @@ def test_rows_that_went_through_the_warehouse_pass(tmp_path: Path) -> None:
         assert [astuple(r) for r in validate(stage, facts[stage], DOMAIN, facts) if not r.passed] == []
 
 
-@pytest.mark.parametrize("name", ["math", "science", "writing"])
+@pytest.mark.parametrize("name", list_domain_names(shipped_folder()))
 def test_what_is_shipped_passes(name: str, tmp_path: Path) -> None:
     loaded, warehouse = load_domain(shipped_folder(), name), Warehouse(tmp_path / "warehouse.duckdb")
     items = [(f"{name}/{benchmark}", item) for benchmark, items in loaded.benchmarks.items() for item in items]

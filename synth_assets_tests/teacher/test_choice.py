@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from synth_assets.errors import BudgetExceeded, SynthError, TeacherRefusedAccess
+from synth_assets.errors import BudgetExceeded, LanguageUnsupported, SynthError, TeacherRefusedAccess
 from synth_assets.teacher.budget import Budget
 from synth_assets.teacher.choice import Choice, choose, open_teacher
 from synth_assets.teacher.terms import EMBEDDED_MODEL, terms_of
@@ -34,6 +34,16 @@ def test_the_environment_decides_and_it_is_said(env: dict[str, str], model: str,
     assert says in choice.announcement
     assert KEY not in choice.announcement
     assert isinstance(choice, Choice)
+
+
+def test_only_the_embedded_model_refuses_a_language_and_names_the_remedy() -> None:
+    choose({}).check_language("math", "en")
+    choose(CLAUDE).check_language("zh_daily", "zh")
+    choose({"ANTHROPIC_BASE_URL": "http://localhost:8000", "SYNTH_TEACHER": "qwen"}).check_language("zh_daily", "zh")
+    with pytest.raises(
+        LanguageUnsupported, match=r"zh_daily is written in Chinese \(language: zh\).*Set ANTHROPIC_API_KEY and SYNTH_BUDGET_USD.*SYNTH_TEACHER"
+    ):
+        choose(CLAUDE | {"SYNTH_TEACHER": "embedded"}).check_language("zh_daily", "zh")
 
 
 @pytest.mark.parametrize(
