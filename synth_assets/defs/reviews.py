@@ -4,17 +4,14 @@ The page saves into its own store, because the warehouse may be busy for seconds
 stage reads here is in `reviews` when the stage is done, so that every decision can be traced to a row.
 """
 
-import json
 from dataclasses import asdict
 
-from synth_assets.accounts import Row
 from synth_assets.home import Home
-from synth_assets.quality.human_fixes import METHOD, REPLACED
 from synth_assets.review.standing import Entry
 from synth_assets.review.verdicts import Verdicts
 from synth_assets.warehouse import Warehouse
 
-__all__ = ["land", "replaced"]
+__all__ = ["land"]
 
 
 def land(database: Warehouse, domain: str) -> list[Entry]:
@@ -27,18 +24,3 @@ def land(database: Warehouse, domain: str) -> list[Entry]:
         finally:
             store.close()
     return [Entry.of(row) for row in database.rows("reviews", domain)]
-
-
-def replaced(rejections: list[Row]) -> list[Row]:
-    """The candidates of `filtered` that only a person's correction keeps out: rows of the lot, as the automatic gates let them pass.
-
-    Args:
-        rejections: Rows of the table of that name, of one domain.
-    """
-    rules: dict[str, set[str]] = {}
-    own = [row for row in rejections if row["stage"] == "filtered"]
-    for row in own:
-        rules.setdefault(row["row_id"], set()).add(row["rule"])
-    candidates = [json.loads(row["row"]) for row in own if row["rule"] == REPLACED and rules[row["row_id"]] == {REPLACED}]
-    # A correction that was corrected was never the machine's.
-    return [candidate for candidate in candidates if candidate["method"] != METHOD]

@@ -9,7 +9,7 @@ from synth_assets.accounts import Row
 from synth_assets.conversations import prompt_of
 from synth_assets.defs.generation import begin
 from synth_assets.defs.resources import DomainsResource, EmbedderResource, WarehouseResource
-from synth_assets.defs.reviews import land, replaced
+from synth_assets.defs.reviews import land
 from synth_assets.defs.rewards import Rewards
 from synth_assets.defs.stage import code_version, sample_table, stage_asset, store, whole_asset
 from synth_assets.domain_files import LoadedDomain
@@ -146,7 +146,7 @@ def spot_check(context: dg.AssetExecutionContext, warehouse: WarehouseResource, 
     entries = land(database, domain.name)
     with database.read():
         rows, rejections = database.read_passed("filtered", domain.name), database.rows("rejections", domain.name)
-    lot = [*(row for row in rows if row["method"] != human_fixes.METHOD), *replaced(rejections)]
+    lot = human_fixes.lot(rows, rejections)
     sampling.spot_check(domain, lot, rows, standing.verdicts(entries, domain.name), outcome)
     gate = spot_check_gate.Gate.of(domain.spot_check, len(lot), [row["verdict"] for row in outcome.kept if row["purpose"] == "gate"])
     return store(context, database, "spot_check", outcome, metrics=gate.metrics)

@@ -4,11 +4,9 @@ The lot is counted anew: rows of `filtered`, without what people corrected but w
 or a verdict that nobody gave, would make the bound of the defect rate worth nothing.
 """
 
-import json
-
 from synth_assets.expectations.check import Check, Column, Figure, StageSlice, Suite, at_most, each_of, holds, texts
 from synth_assets.expectations.common import shared
-from synth_assets.quality.human_fixes import METHOD, REPLACED
+from synth_assets.quality.human_fixes import lot
 from synth_assets.quality.spot_check_gate import Gate
 
 __all__ = ["SUITE"]
@@ -18,16 +16,8 @@ STAGE = "spot_check"
 
 def _lot(rows: StageSlice) -> set[str]:
     """Ids of the rows that the automatic gates let pass."""
-    filtered, rejections = rows.fact("filtered"), rows.fact("rejections")
-    passed = {identity for identity, method in zip(texts(filtered, "id"), texts(filtered, "method"), strict=True) if method != METHOD}
-    own = rejections[rejections["stage"] == "filtered"]
-    rules: dict[str, set[str]] = {}
-    corrections: set[str] = set()
-    for identity, rule, row in zip(texts(own, "row_id"), texts(own, "rule"), texts(own, "row"), strict=True):
-        rules.setdefault(identity, set()).add(rule)
-        if rule == REPLACED and json.loads(row)["method"] == METHOD:
-            corrections.add(identity)
-    return passed | {identity for identity, found in rules.items() if found == {REPLACED} and identity not in corrections}
+    filtered, rejections = (rows.fact(table).to_dict("records") for table in ("filtered", "rejections"))
+    return {row["id"] for row in lot(filtered, rejections)}
 
 
 def _row_found(rows: StageSlice) -> list[bool]:

@@ -4,13 +4,14 @@ The corrected row has the old one as its parent and passes the gates as any othe
 person saw that it is defective. A correction may itself be corrected. Invariant: a corrected row differs from its parent in its answer alone.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 
 from synth_assets.accounts import Outcome, Row
 from synth_assets.identity import row_id
 from synth_assets.quality.sampling import content_key
 
-__all__ = ["METHOD", "REPLACED", "apply_fixes"]
+__all__ = ["METHOD", "REPLACED", "apply_fixes", "lot"]
 
 METHOD = "human_fix"
 """The method of a corrected row."""
@@ -49,3 +50,18 @@ def apply_fixes(rows: Sequence[Row], fixes: Mapping[str, str], reward_version: s
             found.append(new)
             row = new
     return found
+
+
+def lot(rows: Sequence[Row], rejections: Sequence[Row]) -> list[Row]:
+    """What the automatic gates let pass of what the machine made: `rows` of `filtered` without corrections, and what only a correction keeps out.
+
+    Args:
+        rows: With at least `method`.
+        rejections: Rows of the table of that name, of the same domain.
+    """
+    own = [row for row in rejections if row["stage"] == "filtered"]
+    rules: dict[str, set[str]] = {}
+    for row in own:
+        rules.setdefault(row["row_id"], set()).add(row["rule"])
+    replaced = [json.loads(row["row"]) for row in own if row["rule"] == REPLACED and rules[row["row_id"]] == {REPLACED}]
+    return [row for row in (*rows, *replaced) if row["method"] != METHOD]

@@ -74,7 +74,7 @@ def _markdown() -> "MarkdownIt":
         "link_open": lambda tokens, place, options, env: '<span class="link">',
         "link_close": _link_close,
         "image": _image,
-        "heading_open": lambda tokens, place, options, env: f'<div class="heading" role="heading" aria-level="{min(6, int(tokens[place].tag[1]) + 3)}">',
+        "heading_open": _heading,
         "heading_close": lambda tokens, place, options, env: "</div>\n",
         # What scrolls must be reachable by keyboard.
         "table_open": lambda tokens, place, options, env: '<div class="scrolls" tabindex="0"><table>',
@@ -87,6 +87,12 @@ def _markdown() -> "MarkdownIt":
     for name, rule in rules.items():
         markdown.add_render_rule(name, lambda self, *given, _rule=rule: _rule(*given))
     return markdown
+
+
+def _heading(tokens: "Sequence[Token]", place: int, options: Any, env: Any) -> str:
+    # Under the page's own headings, and no step down larger than one, whatever the text left out.
+    level = env["level"] = min(6, int(tokens[place].tag[1]) + 2, env.get("level", 2) + 1)
+    return f'<div class="heading" role="heading" aria-level="{level}">'
 
 
 def _cell(tokens: "Sequence[Token]", place: int, options: Any, env: Any) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from synth_assets import schemas
 from synth_assets.accounts import Row
 from synth_assets.config import Domain, Methods, SpotCheck, Targets
+from synth_assets.quality.sampling import content_key
 
 if TYPE_CHECKING:
     import pandas
@@ -30,7 +31,7 @@ DOMAIN = Domain.model_validate(
             "constitutional": {"pairs": 4, "rounds": 2},
         },
         "gates": {"quality": "warn"},
-        "spot_check": {"gate": 5, "audit": 2, "required": True},
+        "spot_check": {"gate": 5, "audit": 2, "max_defect_rate": 0.8, "required": True},
         "real_data": [
             {"path": "real.jsonl", "kind": "sft", "source": "harbour archive", "license": "CC-BY-4.0"},
             {"path": "pairs.jsonl", "kind": "preference", "source": "harbour archive", "license": "CC-BY-4.0"},
@@ -111,6 +112,11 @@ def good() -> Tables:
     tables["rejections"] = [
         {"domain": DOMAIN.name, "stage": "filtered", "row_id": "x1", "rule": "refusal", "score": None, "evidence": "", "row": "{}"},
         {"domain": DOMAIN.name, "stage": "generated_instructions", "row_id": "f0", "rule": "banned_word", "score": None, "evidence": "", "row": "{}"},
+    ]
+    refused = {"row_id": "gone", "domain": DOMAIN.name, "reviewer": "ann", "note": "", "corrected": "", "undoes": ""}
+    tables["reviews"] = [
+        refused | {"content_key": "of another row", "verdict": "reject", "reason": "wrong", "reviewed_at": "2026-01-01"},
+        refused | {"content_key": content_key(tables["filtered"][0]), "verdict": "accept", "reason": None, "reviewed_at": "2026-01-02"},
     ]
     tables["stage_accounts"] = [_account(table.name, len(tables[table.name])) for table in schemas.STAGES]
     return tables
