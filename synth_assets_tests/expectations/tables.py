@@ -180,7 +180,7 @@ def _pairs(tables: Tables) -> list[Row]:
 
 
 def _filtered(tables: Tables) -> list[Row]:
-    scores = {"reward_version": "v1", "rouge_l": 0.2, "jaccard": 0.0, "cosine": None, "contamination": 0.0, "model": "teacher"}
+    scores = {"reward_version": "v1", "rouge_l": 0.2, "jaccard": 0.0, "cosine": None, "contamination": 0.0, "model": "teacher", "parent_id": None}
     rows = [
         {"kind": "sft", "source_id": r["id"], "topic": r["topic"], "root_id": r["instruction_id"], "method": r["method"], "prompt": r["prompt"]}
         | {"response": r["response"], "rejected": None, "reward": 0.6, "reward_margin": None}
