@@ -41,16 +41,9 @@ def _not_rejected(rows: StageSlice) -> list[bool]:
 
 def _accepted(rows: StageSlice) -> list[bool]:
     """Whether nobody rejected the row, or saw that it needs a correction, by the verdicts in the warehouse."""
-    filtered = rows.fact("filtered")
-    entries = [Entry.of(row) for row in rows.fact("reviews").astype(object).where(lambda frame: frame.notna(), None).to_dict("records")]
-    standing = verdicts(entries, rows.domain.name)
+    standing = verdicts(map(Entry.of, rows.records("reviews")), rows.domain.name)
     defects = {key for key, verdict in standing.items() if verdict != "accept"}
-    columns = ("kind", "system", "prompt", "response")
-    seen = (
-        {"rejected": worse or None, **dict(zip(columns, values, strict=True))}
-        for worse, *values in zip(texts(filtered, "rejected"), *(texts(filtered, name) for name in columns), strict=True)
-    )
-    bad = {identity for identity, row in zip(texts(filtered, "id"), seen, strict=True) if content_key(row) in defects} if defects else set()
+    bad = {row["id"] for row in rows.records("filtered") if content_key(row) in defects} if defects else set()
     return [origin != "synthetic" or source not in bad for origin, source in zip(texts(rows.frame, "origin"), texts(rows.frame, "source_id"), strict=True)]
 
 

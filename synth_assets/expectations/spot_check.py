@@ -16,8 +16,7 @@ STAGE = "spot_check"
 
 def _lot(rows: StageSlice) -> set[str]:
     """Ids of the rows that the automatic gates let pass."""
-    filtered, rejections = (rows.fact(table).to_dict("records") for table in ("filtered", "rejections"))
-    return {row["id"] for row in lot(filtered, rejections)}
+    return {row["id"] for row in lot(rows.records("filtered"), rows.records("rejections"))}
 
 
 def _row_found(rows: StageSlice) -> list[bool]:
