@@ -41,6 +41,11 @@ class Gate:
         return defect_bound(self.defects, self.rows, self.lot)
 
     @property
+    def final_bound(self) -> float | None:
+        """The upper 95 % bound once every row is read, to be told to people; None before, when it would say too little."""
+        return defect_bound(self.defects, self.rows, self.lot) if self.rows and self.read == self.rows else None
+
+    @property
     def needed(self) -> int:
         """Rows that the limit needs if none of them has a defect; all of a lot that is smaller."""
         return min(self.lot, needed_sample(self.settings.max_defect_rate))

@@ -71,7 +71,8 @@ def gate_line(title: str, gate: Gate) -> str:
     """The state of one domain's gate in one line, with the sample that its limit needs."""
     limit = f"{gate.settings.max_defect_rate:.1%}"
     allowed = "is too small for it" if gate.allowed is None else f"may have {_many(gate.allowed, 'defect')}"
-    bound = "" if gate.bound is None else f", defect rate below {gate.bound:.1%} with 95 % confidence"
+    exactly = "" if gate.rows == gate.lot else "at most "
+    bound = "" if gate.final_bound is None else f", so that the defect rate is {exactly}{gate.final_bound:.1%}"
     asked = "required" if gate.settings.required else "not required"
     return (
         f"{title}: {gate.read} of {_many(gate.rows, 'gate row')} read ({asked}), {_many(gate.defects, 'defect')}{bound}. "

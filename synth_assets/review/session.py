@@ -168,7 +168,10 @@ class Session:
             "gates": [
                 {
                     "title": title,
-                    **{name: getattr(gate, name) for name in ("lot", "rows", "read", "defects", "needed", "allowed", "bound")},
+                    **{name: getattr(gate, name) for name in ("lot", "rows", "read", "needed", "allowed")},
+                    # Not before all is read: a count that grows would tell which answer of a pair is the chosen one.
+                    "defects": None if gate.final_bound is None else gate.defects,
+                    "bound": gate.final_bound,
                     "limit": gate.settings.max_defect_rate,
                     "required": gate.settings.required,
                 }

@@ -1,4 +1,4 @@
-"""Verdicts through the whole graph: the gate blocks the mix, rejections leave it, a fix comes in through the gates, and the teacher is not asked."""
+"""Verdicts through the graph: the gate blocks the mix, rejections leave it, a fix comes in through the gates, and the teacher is not asked."""
 
 import json
 from collections.abc import Iterator
@@ -17,10 +17,9 @@ from synth_assets_tests.graph.test_run import BALANCE
 from synth_assets_tests.graph.world import environment, synth_assets, teacher, write_domain
 from synth_assets_tests.messages_api import MessagesApi
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 SPOT_CHECK = {"gate": 30, "audit": 4, "max_defect_rate": 0.3, "required": True}
-FIXED = "Wash the blade in fresh water, let it dry in the shade, and sand any rough place along the grain before you varnish it again."
 
 
 @dataclass
@@ -53,7 +52,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         yield World(folder / "home", write_domain(folder / "domains", spot_check=SPOT_CHECK), api)
 
 
-def test_verdicts_from_an_unread_sample_to_a_release(world: World) -> None:
+def test_verdicts_from_an_unread_sample_to_a_mix(world: World) -> None:
     # Nobody has read the sample: the mix waits.
     code, said = world.run("--to", "mixed")
     assert code == 1 and "BLOCKED boats spot_check: gate_reviewed" in said, said
@@ -72,15 +71,16 @@ def test_verdicts_from_an_unread_sample_to_a_release(world: World) -> None:
     bad, weak, *good = sorted(gate, key=lambda row: next(r["kind"] for r in lot if r["id"] == row["row_id"]) != "sft")
     for row in good:
         world.judge(row, "accept")
-    world.judge(weak, "fix", reason="wrong", corrected=FIXED)
-    code, said = world.run()
+    parent = next(row for row in lot if row["id"] == weak["row_id"])
+    corrected = f"{parent['response']} Look at it once more after a week, since salt dries slowly."
+    world.judge(weak, "fix", reason="wrong", corrected=corrected)
+    code, said = world.run("--to", "mixed")
     assert code == 0, said
 
     filtered, mixed = world.warehouse.rows("filtered", "boats"), world.warehouse.rows("mixed", "boats")
     (fixed,) = [row for row in filtered if row["method"] == "human_fix"]
-    assert fixed["parent_id"] == weak["row_id"] and fixed["response"] == FIXED
+    assert fixed["parent_id"] == weak["row_id"] and fixed["response"] == corrected
     rejected = {(r["stage"], json.loads(r["row"]).get("source_id"), r["rule"]) for r in world.warehouse.rows("rejections", "boats") if r["rule"][:5] == "human"}
-    parent = next(row for row in lot if row["id"] == weak["row_id"])
     assert rejected == {("mixed", bad["row_id"], "human_rejected"), ("filtered", parent["source_id"], "human_fixed")}
     sources = {row["source_id"] for row in mixed}
     assert not sources & {bad["row_id"], weak["row_id"]} and fixed["id"] in sources
@@ -92,8 +92,6 @@ def test_verdicts_from_an_unread_sample_to_a_release(world: World) -> None:
     assert fixed["id"] in {r["row_id"] for r in world.sampled("audit") if r["verdict"] is None}
     metrics = json.loads(world.warehouse.latest("spot_check", "boats")["metrics"])  # type: ignore[index]
     assert metrics["gate_defects"] == 2 and metrics["gate_lot"] == len(lot) and metrics["defect_rate_upper_bound"] == 2 / len(lot)
-    missed = world.warehouse.query("select rule, missed, missed_and_fixed from quality.missed_by_rules order by rule")
-    assert missed == [{"rule": rule, "missed": 2, "missed_and_fixed": 1} for rule in ("answer_wrong", "reward_floor")]
 
     # All of it without the teacher, and once more without a change.
     assert len(world.api.calls) == asked

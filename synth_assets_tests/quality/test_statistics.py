@@ -108,4 +108,5 @@ def test_the_gate(accepted: int, defects: int, unread: int, required: bool, lot:
     del verdicts[accepted + defects : accepted + 2 * defects]
     gate = Gate.of(SpotCheck(gate=60, required=required), lot, verdicts)
     assert gate.passed is passed
+    assert gate.final_bound == (None if unread or not verdicts else defect_bound(gate.defects, gate.rows, lot))
     assert gate.needed == min(lot, 35) and all(math.isfinite(value) for value in gate.metrics.values())

@@ -144,6 +144,8 @@ def test_a_whole_review_by_keys_alone(browser: Browser, tmp_path: Path) -> None:
             # Until the next row is there, keys judge nothing.
             status(opened, "Saved: accepted.")
         status(opened, "All rows are read.")
+        opened.locator("#figures summary").press("Enter")
+        expect(opened.locator("#gates")).to_have_text(re.compile("3 defects: the defect rate is 37.5 %, all rows being read."))
         given = {entry.row_id: entry for entry in entries(desk)}
     assert len(entries(desk)) == 10
     assert (given["f006"].verdict, given["f006"].reason, given["f006"].note) == ("reject", "other", "not our style")
@@ -307,4 +309,4 @@ def test_two_reviewers_on_one_sample_see_how_far_they_agree(browser: Browser, tm
             status(opened, "Saved")
             opened.locator("#figures summary").press("Enter")
             expect(opened.locator("#agreements")).to_have_text("Agreement with Ann: 1 of 2 rows, Cohen's kappa 0.00")
-            expect(opened.locator("#gates")).to_have_text(re.compile("2 of 8 gate rows read, 1 defect"))
+            expect(opened.locator("#gates")).to_have_text(re.compile("2 of 8 gate rows read. The limit"))

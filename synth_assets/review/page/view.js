@@ -71,6 +71,8 @@ export function showRow() {
     row.facts.method, item.purposes.map((purpose) => words().purposes[purpose]).join(" + "), row.facts.model];
   $("facts").replaceChildren(...facts.filter(Boolean).map((fact) => visible("span", fact, { dir: "auto" })));
   document.title = `${facts[0]} · ${words().title}`;
+  // What a screen reader says when the next row comes.
+  $("row").setAttribute("aria-label", facts[0]);
   $("mine").hidden = !row.mine;
   $("mine").textContent = row.mine ? words().mine(words().actions[row.mine.action], reasonText(row.mine.reason)) : "";
   $("system-part").hidden = !row.system;

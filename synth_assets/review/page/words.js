@@ -25,11 +25,12 @@ export const WORDS = {
     lost: "Not saved: the server does not answer. Press Enter to try again; Esc discards.",
     lostRow: "The row cannot be loaded: the server does not answer. Press Enter to try again.",
     pairOnly: "This row is a pair: say which answer is better, 1 or 2.",
-    gate: (g) => `${g.title}: ${g.read} of ${many(g.rows, "gate row")} read, ${many(g.defects, "defect")}`
-      + (g.bound === null ? "" : `, defect rate below ${percent(g.bound)} with 95 % confidence`)
-      + `. The limit of ${percent(g.limit)} needs ${many(g.needed, "row")} without a defect; `
+    gate: (g) => `${g.title}: ${g.read} of ${many(g.rows, "gate row")} read. `
+      + (g.bound === null ? "" : `${many(g.defects, "defect")}: the defect rate is `
+        + (g.rows === g.lot ? `${percent(g.bound)}, all rows being read. ` : `at most ${percent(g.bound)} (95 % bound). `))
+      + `The limit of ${percent(g.limit)} needs ${many(g.needed, "row")} without a defect; `
       + (g.allowed === null ? `this sample of ${g.rows} is too small for it.` : `this sample of ${g.rows} may have ${many(g.allowed, "defect")}.`)
-      + (g.required ? " The mix waits for all of them." : " The mix does not wait for them."),
+      + (g.required ? " The mix waits for all of them to be read." : " The mix does not wait for them to be read."),
     agreement: (a, other) => `Agreement with ${other}: ${a.agreed} of ${a.rows} rows`
       + (a.kappa === null ? "" : `, Cohen's kappa ${a.kappa.toFixed(2)}`),
     alone: "Nobody else has read rows of this sample.",
@@ -61,9 +62,10 @@ export const WORDS = {
     lost: "未保存：服务器没有响应。按回车键重试，按 Esc 放弃。",
     lostRow: "无法载入：服务器没有响应。按回车键重试。",
     pairOnly: "这一行是偏好对：请按 1 或 2 选择更好的回答。",
-    gate: (g) => `${g.title}：关卡样本已读 ${g.read} / ${g.rows} 行，缺陷 ${g.defects} 行`
-      + (g.bound === null ? "" : `，缺陷率 95 % 置信上限 ${percent(g.bound)}`)
-      + `。上限 ${percent(g.limit)} 需要 ${g.needed} 行无缺陷；`
+    gate: (g) => `${g.title}：关卡样本已读 ${g.read} / ${g.rows} 行。`
+      + (g.bound === null ? "" : `缺陷 ${g.defects} 行：缺陷率`
+        + (g.rows === g.lot ? `为 ${percent(g.bound)}（全部行已读）。` : `不超过 ${percent(g.bound)}（95 % 置信上限）。`))
+      + `上限 ${percent(g.limit)} 需要 ${g.needed} 行无缺陷；`
       + (g.allowed === null ? `现有 ${g.rows} 行的样本太小。` : `现有 ${g.rows} 行的样本最多允许 ${g.allowed} 个缺陷。`)
       + (g.required ? "全部读完后才能混合。" : "混合不等待审阅。"),
     agreement: (a, other) => `与 ${other} 一致：${a.rows} 行中的 ${a.agreed} 行` + (a.kappa === null ? "" : `，Cohen's kappa ${a.kappa.toFixed(2)}`),
