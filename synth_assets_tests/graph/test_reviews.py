@@ -68,10 +68,12 @@ def test_verdicts_from_an_unread_sample_to_a_mix(world: World) -> None:
     assert world.warehouse.rows("mixed") == []
 
     # The reviewer thinks again: one rejected, one fixed, the others accepted.
-    bad, weak, *good = sorted(gate, key=lambda row: next(r["kind"] for r in lot if r["id"] == row["row_id"]) != "sft")
+    rows = {row["id"]: row for row in lot}
+    # What the reward model likes best: a correction of it has room above the floor.
+    weak, bad, *good = sorted(gate, key=lambda row: (rows[row["row_id"]]["kind"] != "sft", -rows[row["row_id"]]["reward"]))
     for row in good:
         world.judge(row, "accept")
-    parent = next(row for row in lot if row["id"] == weak["row_id"])
+    parent = rows[weak["row_id"]]
     corrected = f"{parent['response']} Look at it once more after a week, since salt dries slowly."
     world.judge(weak, "fix", reason="wrong", corrected=corrected)
     code, said = world.run("--to", "mixed")
