@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInf
 from pydantic.json_schema import SkipJsonSchema
 
 from synth_assets.faults import Fault, broken, quoted, repeats
+from synth_assets.quality.statistics import needed_sample
 
 __all__ = [
     "Benchmark",
@@ -235,7 +236,17 @@ class SpotCheck(Section):
 
     gate: int = Field(default=60, ge=0, le=10_000, description="Rows of the uniform sample.")
     audit: int = Field(default=20, ge=0, le=10_000, description="Rows where rules nearly fired.")
+    max_defect_rate: float = Field(default=0.1, ge=0.001, le=1, description="Limit of the upper 95 % bound of the share of defects. Our figure.")
     required: bool = Field(default=False, description="Whether mixed waits for the verdicts.")
+
+    @field_validator("required")
+    @classmethod
+    def _reachable(cls, required: bool, info: ValidationInfo) -> bool:
+        gate, limit = info.data.get("gate"), info.data.get("max_defect_rate")
+        if required and gate is not None and limit is not None and gate < (needed := needed_sample(limit)):
+            what = f"spot_check.gate is {gate}, but even without a defect max_defect_rate {limit:g} needs {needed} rows"
+            raise broken([Fault((), what, f"write gate: {needed} or more, or raise max_defect_rate")])
+        return required
 
 
 class Mix(Section):

@@ -7,6 +7,7 @@
     │   └── WarehouseVersion  the file is newer than this code
     ├── UpstreamNotPassed     an input slice is missing, or its blocking checks did not pass
     ├── StageFailed           a stage made nothing that can go on, and says why
+    ├── ReviewError           the verdicts of people, or the page for them, cannot be used
     ├── LedgerError           the ledger of teacher calls cannot be used
     ├── LanguageUnsupported   the teacher does not know the language of this domain
     └── TeacherStopped        the teacher cannot go on at all
@@ -27,6 +28,7 @@ __all__ = [
     "LedgerError",
     "Problem",
     "RawPromptUnsupported",
+    "ReviewError",
     "StageFailed",
     "SynthError",
     "TeacherRefusedAccess",
@@ -91,6 +93,10 @@ class UpstreamNotPassed(SynthError):
 
 class StageFailed(SynthError):
     """A stage made nothing that can go on."""
+
+
+class ReviewError(SynthError):
+    """The verdicts of people, or the page on which they are given, cannot be used."""
 
 
 class LedgerError(SynthError):

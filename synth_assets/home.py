@@ -35,6 +35,11 @@ class Home:
         return self.root / "embeddings.sqlite"
 
     @property
+    def reviews(self) -> Path:
+        """The store of people's verdicts."""
+        return self.root / "reviews.sqlite"
+
+    @property
     def releases(self) -> Path:
         """The folder of release folders."""
         return self.root / "release"

@@ -196,9 +196,9 @@ FILTERED = _stage(
     _TOPIC,
     _LANGUAGE,
     _KIND,
-    _text("source_id", "The row of teacher_responses or preference_pairs that it is."),
+    _text("source_id", "The row of teacher_responses or preference_pairs that it is, or was before a person corrected it."),
     _text("root_id", "The round 0 row at the top of its instruction's tree: what the release splits by."),
-    _text("method", "The method that made it."),
+    _text("method", "The method that made it; human_fix for what a person corrected."),
     _text("system", "The system message; empty for none."),
     _text("prompt", "What is asked, input included."),
     _text("response", "The answer to learn, <think> included where there is one; for a pair the chosen one."),
@@ -211,6 +211,7 @@ FILTERED = _stage(
     _number("cosine", "Highest embedding cosine with an earlier kept row; null where semantic gates are off."),
     _number("contamination", "Highest share of a benchmark item's words covered by this row, 0 to 1.", required=True),
     _MODEL,
+    _text("parent_id", "For a human_fix the row that it replaces; null for all others.", required=False),
 )
 
 SPOT_CHECK = _stage(
@@ -218,10 +219,10 @@ SPOT_CHECK = _stage(
     "Seeded samples of filtered for people to read: a uniform one that decides the gate, an audit one where rules nearly fired.",
     _ID,
     _DOMAIN,
-    _text("row_id", "The row of filtered to look at."),
+    _text("row_id", "The row of filtered to look at, or one that a fix has replaced there."),
     _text("content_key", "Digest of what the reviewer sees: the verdict belongs to it."),
     _text("purpose", "gate (uniform sample) or audit (where rules nearly fired)."),
-    _text("verdict", "accept, reject or fix; null while nobody has looked.", required=False),
+    _text("verdict", "accept, reject or fix, the strictest where people differ; null while nobody has looked.", required=False),
 )
 
 REAL_DATA = _stage(
@@ -393,16 +394,19 @@ CONTAMINATION_HITS = Table(
 
 REVIEWS = Table(
     "reviews",
-    "Verdicts of people.",
+    "Verdicts of people, and what they took back, as they were given.",
     Slice.APPEND,
     (
         _text("content_key", "Digest of what the reviewer saw."),
         _text("row_id", "The row that it was."),
         _DOMAIN,
         _text("reviewer", "Who."),
-        _text("verdict", "accept, reject or fix."),
-        _text("note", "Why."),
+        _text("verdict", "accept, reject, fix, or undo for one that was taken back."),
+        _text("note", "What the reviewer wrote about it; often empty."),
         _text("reviewed_at", "ISO 8601, UTC."),
+        _text("reason", "Why it was not accepted: a name of synth_assets/review/reasons.py.", required=False),
+        _text("corrected", "For a fix the whole answer as it should be.", required=False),
+        _text("undoes", "For an undo the reviewed_at of what it takes back.", required=False),
     ),
     key=("content_key", "reviewer", "reviewed_at"),
 )

@@ -70,11 +70,18 @@ def fill(warehouse: Warehouse) -> None:
     released = [{**full_row("release", id=f"released-{n}", domain="math", kind="sft", split="train"), "mixed_id": mixed[n]["id"]} for n in range(2)]
     warehouse.commit_whole("release", {"math": _outcome(released)}, run_id="run-1")
     warehouse.mark_checked("release", "", "run-1", True)
+    warehouse.append("reviews", REVIEWS)
 
 
 CALLS: list[Row] = [
     full_row(TEACHER_CALLS.name, key=key, attempt=attempt, input_tokens=tokens, output_tokens=10, cost_usd=cost, paid_at="2026-01-01T00:00:00+00:00")
     for key, attempt, tokens, cost in (("shared", 1, 100, 0.5), ("shared", 2, 100, None), ("own", 1, 40, 0.25), ("unused", 1, 7, 1.0))
+]
+
+
+REVIEWS: list[Row] = [
+    {**full_row("reviews", domain="math", content_key=key, row_id=f"row-{key}", verdict=verdict, reason=reason, undoes=""), "reviewed_at": f"2026-01-0{n}"}
+    for n, (key, verdict, reason) in enumerate((("a", "reject", "private_data"), ("b", "fix", "unsafe"), ("c", "accept", ""), ("d", "fix", None)), 1)
 ]
 
 

@@ -15,6 +15,7 @@ from synth_assets import schemas
 from synth_assets.accounts import Row
 from synth_assets.quality.words import words
 from synth_assets.release.facts import approximate_tokens
+from synth_assets.review.reasons import REASONS
 from synth_assets_tests.dbt_warehouse import CHINESE, MARKDOWN, PROJECT, built_warehouse, math
 
 ASSETS = {
@@ -133,6 +134,10 @@ MARTS: dict[str, tuple[str, list[tuple[Any, ...]]]] = {
         "select round, operation, kept, rejected, yield from quality.evolution_yield order by round",
         [(1, "deepen", 1, 1, 0.5), (2, "breadth", 1, 0, 1.0)],
     ),
+    "missed_by_rules": (
+        "select rule, reason, missed, missed_and_fixed, share, newest_row_id from quality.missed_by_rules where rule in ('secret', '(no rule)') order by all",
+        [("(no rule)", "other", 1, 1, 0.25, "row-d"), ("(no rule)", "unsafe", 1, 1, 0.25, "row-b"), ("secret", "private_data", 1, 0, 0.25, "row-a")],
+    ),
 }
 
 
@@ -158,6 +163,11 @@ def test_words_are_those_of_the_gates(text: str) -> None:
 def test_tokens_are_those_of_the_card(folder: Path) -> None:
     (found,) = rows_of(folder, "select sum(approximate_tokens)::int as tokens from quality.mix_composition")
     assert found["tokens"] == sum(approximate_tokens(row) for row in math()["mixed"].kept)
+
+
+def test_reasons_have_the_rules_of_the_page(folder: Path) -> None:
+    found = {(row["reason"], row["rule"]) for row in rows_of(folder, "select reason, rule from quality.int_reason_rules")}
+    assert found == {(reason.name, rule) for reason in REASONS for rule in reason.rules}
 
 
 TAMPERING = {

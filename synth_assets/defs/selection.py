@@ -9,12 +9,28 @@ from synth_assets.accounts import Row
 from synth_assets.conversations import prompt_of
 from synth_assets.defs.generation import begin
 from synth_assets.defs.resources import DomainsResource, EmbedderResource, WarehouseResource
+from synth_assets.defs.reviews import land
 from synth_assets.defs.rewards import Rewards
 from synth_assets.defs.stage import code_version, sample_table, stage_asset, store, whole_asset
 from synth_assets.domain_files import LoadedDomain
 from synth_assets.errors import StageFailed, UpstreamNotPassed
 from synth_assets.methods import seeds as seeds_method
-from synth_assets.quality import canaries, decontamination, diversity, gates, mixing, mixture, near_duplicates, rules, sampling
+from synth_assets.quality import (
+    canaries,
+    decontamination,
+    diversity,
+    gates,
+    human_fixes,
+    mixing,
+    mixture,
+    near_duplicates,
+    rules,
+    sampling,
+    spot_check_gate,
+    statistics,
+)
+from synth_assets.review import standing
+from synth_assets.review.standing import Entry
 from synth_assets.schemas import BENCHMARKS
 from synth_assets.teacher.terms import terms_of
 from synth_assets.warehouse import Warehouse
@@ -68,14 +84,14 @@ def real_data(context: dg.AssetExecutionContext, warehouse: WarehouseResource, d
 @stage_asset(
     "filtered",
     group=GROUP,
-    version=code_version(gates, rules, near_duplicates, decontamination),
+    version=code_version(gates, rules, near_duplicates, decontamination, human_fixes),
     deps=["seeds", "evolved_instructions", "teacher_responses", "preference_pairs", "real_data", "benchmarks", "reward_model"],
     kinds=["python"],
 )
 def filtered(
     context: dg.AssetExecutionContext, warehouse: WarehouseResource, domains: DomainsResource, embedder: EmbedderResource
 ) -> dg.MaterializeResult[Any]:
-    """Rules, decontamination, reward floor and near-duplicates, up to the domain's target."""
+    """Rules, decontamination, reward floor and near-duplicates, up to the domain's target. What a person corrected is a candidate too."""
     loaded, database = domains.load(context.partition_key), warehouse.open()
     domain = loaded.config
     outcome = begin(domain, "filtered")
@@ -86,6 +102,7 @@ def filtered(
     pairs = database.read_passed("preference_pairs", domain.name)
     real = [f"{row['instruction']}\n{row['input']}\n{row['response']}" for row in database.read_passed("real_data", domain.name)]
     rows = gates.candidates(responses, pairs, instructions, rewards.version)
+    rows = human_fixes.apply_fixes(rows, standing.fixes(land(database, domain.name), domain.name), rewards.version, outcome)
     embed = vectors.embed if vectors.supports(domain.language) else None
     hits = gates.screen(domain, rows, index=benchmark_index(database, loaded, real), embed=embed, rewards=rewards.percentiles, outcome=outcome)
     kept = [row["prompt"] for row in outcome.kept]
@@ -121,22 +138,27 @@ def benchmark_index(database: Warehouse, loaded: LoadedDomain, real_texts: list[
     return index
 
 
-@stage_asset("spot_check", group=GROUP, version=code_version(sampling), deps=["filtered"], kinds=["python"])
+@stage_asset("spot_check", group=GROUP, version=code_version(sampling, spot_check_gate, statistics, standing), deps=["filtered"], kinds=["python"])
 def spot_check(context: dg.AssetExecutionContext, warehouse: WarehouseResource, domains: DomainsResource) -> dg.MaterializeResult[Any]:
     """Two seeded samples for people to read, with the verdicts that there are."""
     domain, database = domains.load(context.partition_key).config, warehouse.open()
     outcome = begin(domain, "spot_check")
-    verdicts = {row["content_key"]: row["verdict"] for row in database.rows("reviews", domain.name, order=("reviewed_at",))}
-    sampling.spot_check(domain, database.read_passed("filtered", domain.name), verdicts, outcome)
-    return store(context, database, "spot_check", outcome)
+    entries = land(database, domain.name)
+    with database.read():
+        rows, rejections = database.read_passed("filtered", domain.name), database.rows("rejections", domain.name)
+    lot = human_fixes.lot(rows, rejections)
+    sampling.spot_check(domain, lot, rows, standing.verdicts(entries, domain.name), outcome)
+    gate = spot_check_gate.Gate.of(domain.spot_check, len(lot), [row["verdict"] for row in outcome.kept if row["purpose"] == "gate"])
+    return store(context, database, "spot_check", outcome, metrics=gate.metrics)
 
 
 @stage_asset("mixed", group=GROUP, version=code_version(mixing, mixture), deps=["filtered", "spot_check", "real_data"], kinds=["python"])
 def mixed(context: dg.AssetExecutionContext, warehouse: WarehouseResource, domains: DomainsResource) -> dg.MaterializeResult[Any]:
-    """Synthetic and real rows at the domain's share, per kind."""
+    """Synthetic and real rows at the domain's share, per kind, without what people rejected."""
     domain, database = domains.load(context.partition_key).config, warehouse.open()
     outcome = begin(domain, "mixed")
     database.read_passed("spot_check", domain.name)
     synthetic, real = (database.read_passed(stage, domain.name) for stage in ("filtered", "real_data"))
-    shares = mixture.blend(domain, synthetic, real, terms_of, outcome)
+    verdicts = standing.verdicts([Entry.of(row) for row in database.rows("reviews", domain.name)], domain.name)
+    shares = mixture.blend(domain, synthetic, real, verdicts, terms_of, outcome)
     return store(context, database, "mixed", outcome, metrics=shares)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from synth_assets.accounts import Row
 from synth_assets.config import Domain
 
 if TYPE_CHECKING:
@@ -39,6 +40,12 @@ class StageSlice:
         if table not in self.facts:
             raise LookupError(f"needs the rows of {table}, which were not given")
         return self.facts[table]
+
+    def records(self, table: str) -> list[Row]:
+        """Rows of another table as dictionaries, null as None; raises LookupError where they were not given."""
+        frame = self.fact(table).astype(object)
+        found = frame.where(frame.notna(), None).to_dict("records")
+        return [{str(name): value for name, value in row.items()} for row in found]
 
     def known(self, table: str, column: str = "id") -> set[str]:
         """The values of a column of another table."""

@@ -1,10 +1,12 @@
-"""Checks of the mix: the share that was asked for, every row once, conversations in form, and nothing that a gate rejected."""
+"""Checks of the mix: the share that was asked for, every row once, conversations in form, and nothing that a gate or a person rejected."""
 
 from collections import Counter
 from typing import Any
 
 from synth_assets.expectations.check import Check, Column, Figure, StageSlice, Suite, at_most, each_of, holds, items, texts
 from synth_assets.expectations.common import licences_present, rows_present, shared
+from synth_assets.quality.sampling import content_key
+from synth_assets.review.standing import Entry, verdicts
 
 __all__ = ["SUITE"]
 
@@ -35,6 +37,14 @@ def _not_rejected(rows: StageSlice) -> list[bool]:
     rejections = rows.fact("rejections")
     rejected = set(texts(rejections[rejections["stage"] == "filtered"], "row_id"))
     return [origin != "synthetic" or source not in rejected for origin, source in zip(texts(rows.frame, "origin"), texts(rows.frame, "source_id"), strict=True)]
+
+
+def _accepted(rows: StageSlice) -> list[bool]:
+    """Whether nobody rejected the row, or saw that it needs a correction, by the verdicts in the warehouse."""
+    standing = verdicts(map(Entry.of, rows.records("reviews")), rows.domain.name)
+    defects = {key for key, verdict in standing.items() if verdict != "accept"}
+    bad = {row["id"] for row in rows.records("filtered") if content_key(row) in defects} if defects else set()
+    return [origin != "synthetic" or source not in bad for origin, source in zip(texts(rows.frame, "origin"), texts(rows.frame, "source_id"), strict=True)]
 
 
 def _well_formed(rows: StageSlice) -> list[bool]:
@@ -105,6 +115,14 @@ SUITE = Suite(
             Column("not_rejected", _not_rejected),
         ),
         Check(
+            "no_row_against_a_verdict",
+            "structure",
+            "No row's content was rejected, or found in need of a correction, by a person.",
+            "A row that somebody has read and refused.",
+            holds,
+            Column("accepted", _accepted),
+        ),
+        Check(
             "messages_well_formed",
             "structure",
             "Every conversation has a system message at most, then user and assistant in turn, none empty; a pair has one answer on each side.",
@@ -113,5 +131,5 @@ SUITE = Suite(
             Column("well_formed", _well_formed),
         ),
     ),
-    inputs=("filtered", "real_data", "rejections", "stage_accounts"),
+    inputs=("filtered", "real_data", "rejections", "reviews", "stage_accounts"),
 )

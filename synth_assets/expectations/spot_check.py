@@ -1,20 +1,31 @@
-"""Checks of the spot check: a whole sample of rows that exist, and where the domain asks for it, a verdict on each."""
+"""Checks of the spot check: a whole sample of rows that exist, a verdict on each where the domain asks for it, and few enough defects.
+
+The lot is counted anew: rows of `filtered`, without what people corrected but with what they corrected it from. A row that is missing in the sample,
+or a verdict that nobody gave, would make the bound of the defect rate worth nothing.
+"""
 
 from synth_assets.expectations.check import Check, Column, Figure, StageSlice, Suite, at_most, each_of, holds, texts
 from synth_assets.expectations.common import shared
+from synth_assets.quality.human_fixes import lot
+from synth_assets.quality.spot_check_gate import Gate
 
 __all__ = ["SUITE"]
 
 STAGE = "spot_check"
 
 
+def _lot(rows: StageSlice) -> set[str]:
+    """Ids of the rows that the automatic gates let pass."""
+    return {row["id"] for row in lot(rows.records("filtered"), rows.records("rejections"))}
+
+
 def _row_found(rows: StageSlice) -> list[bool]:
-    known = rows.known("filtered")
+    known = rows.known("filtered") | _lot(rows)
     return [identity in known for identity in texts(rows.frame, "row_id")]
 
 
 def _gate_rows_off(rows: StageSlice) -> float:
-    wanted = min(rows.domain.spot_check.gate, len(rows.fact("filtered")))
+    wanted = min(rows.domain.spot_check.gate, len(_lot(rows)))
     return abs(texts(rows.frame, "purpose").count("gate") - wanted)
 
 
@@ -24,6 +35,13 @@ def _reviewed(rows: StageSlice) -> list[bool]:
     return [
         not required or purpose != "gate" or bool(verdict) for purpose, verdict in zip(texts(rows.frame, "purpose"), texts(rows.frame, "verdict"), strict=True)
     ]
+
+
+def _defect_bound(rows: StageSlice) -> float | None:
+    """None where nothing can be said yet."""
+    verdicts = [verdict for verdict, purpose in zip(texts(rows.frame, "verdict"), texts(rows.frame, "purpose"), strict=True) if purpose == "gate"]
+    # A sample larger than its lot is gate_sample_whole's finding.
+    return Gate.of(rows.domain.spot_check, max(len(_lot(rows)), len(verdicts)), verdicts).bound
 
 
 SUITE = Suite(
@@ -75,6 +93,14 @@ SUITE = Suite(
             holds,
             Column("reviewed_or_not_required", _reviewed),
         ),
+        Check(
+            "defect_rate_within_limit",
+            "structure",
+            "The upper 95 % bound (Wilson) of the lot's defect rate, by the gate's sample, is at most spot_check.max_defect_rate.",
+            "Too many rows that people rejected or had to correct: see missed_by_rules for what the gates overlook, mend them or the methods.",
+            at_most(lambda domain: domain.spot_check.max_defect_rate),
+            Figure("defect_rate_upper_bound", _defect_bound),
+        ),
     ),
-    inputs=("filtered", "stage_accounts"),
+    inputs=("filtered", "rejections", "stage_accounts"),
 )

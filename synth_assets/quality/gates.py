@@ -1,8 +1,8 @@
 """The gates together: which of a domain's candidates may go into the mix, and why the others may not.
 
 Rules, decontamination and the reward test every candidate, all of them, so that the report shows each rule's own and overlapping
-share. Near-duplicates are looked for among those that pass, one survivor per group: the better reward, then the earlier row. What
-passes beyond the domain's target is surplus; the first ones stand. Gates only select, they never ask the teacher.
+share. Near-duplicates are looked for among those that pass, one survivor per group: the better reward, then the earlier row; what a
+person corrected goes before both. What passes beyond the domain's target is surplus; the first ones stand. Gates only select, they never ask the teacher.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -17,6 +17,7 @@ from synth_assets.conversations import with_thinking
 from synth_assets.identity import row_id
 from synth_assets.quality.decontamination import Hit, Index
 from synth_assets.quality.findings import one_line
+from synth_assets.quality.human_fixes import METHOD as HUMAN_FIX
 from synth_assets.quality.near_duplicates import deduplicate
 from synth_assets.quality.rules import check_row
 from synth_assets.quality.words import words
@@ -24,6 +25,9 @@ from synth_assets.quality.words import words
 __all__ = ["KINDS", "Rewards", "candidates", "metrics", "reject_contaminated", "screen"]
 
 KINDS = ("sft", "preference")
+
+CORRECTED = 2.0
+"""Stands for the reward among near-duplicates where a person corrected the answer: above every percentile."""
 
 Embed = Callable[[Sequence[str]], NDArray[np.floating[Any]]]
 Rewards = Callable[[Sequence[str], Sequence[str]], Sequence[float]]
@@ -54,6 +58,7 @@ def candidates(responses: Sequence[Row], pairs: Sequence[Row], instructions: Seq
                     "reward_version": source["reward_version"] if pair else reward_version,
                     "reward_margin": source["chosen_score"] - source["rejected_score"] if pair else None,
                     "model": source["model"],
+                    "parent_id": None,
                 }
             )
     return rows
@@ -77,6 +82,8 @@ def screen(domain: Domain, rows: Sequence[Row], *, index: Index, embed: Embed | 
     scores = rewards([row["prompt"] for row in rows], [row["response"] for row in rows])
     for row, reward, coverage in zip(rows, scores, scan.coverage, strict=True):
         row |= {"reward": float(reward), "contamination": coverage}
+    _score_corrected(rows, rewards)
+    for row in rows:
         _test(domain, row, outcome)
     rejected = outcome.rejected_ids
     for kind, target in zip(KINDS, (domain.targets.sft, domain.targets.preference), strict=True):
@@ -87,7 +94,7 @@ def screen(domain: Domain, rows: Sequence[Row], *, index: Index, embed: Embed | 
             [words(row["prompt"]) for row in passed],
             [words(f"{row['prompt']}\n{row['response']}") for row in passed],
             embed([row["prompt"] for row in passed]) if embed is not None else None,
-            [row["reward"] for row in passed],
+            [CORRECTED if row["method"] == HUMAN_FIX else row["reward"] for row in passed],
             gates.near_duplicates,
         )
         for row in passed:
@@ -102,6 +109,13 @@ def screen(domain: Domain, rows: Sequence[Row], *, index: Index, embed: Embed | 
             row["cosine"] = None if result.cosine is None else float(result.cosine[place])
             (outcome.kept if place < target else outcome.surplus).append(row)
     return scan.hits
+
+
+def _score_corrected(rows: Sequence[Row], rewards: Rewards) -> None:
+    """The margin of pairs whose chosen answer a person corrected: the one that they were made with was another answer's."""
+    pairs = [row for row in rows if row["method"] == HUMAN_FIX and row["rejected"] is not None]
+    for row, worse in zip(pairs, rewards([row["prompt"] for row in pairs], [row["rejected"] for row in pairs]), strict=True):
+        row["reward_margin"] = row["reward"] - float(worse)
 
 
 def _test(domain: Domain, row: Row, outcome: Outcome) -> None:

@@ -1,10 +1,10 @@
 """The two sides of a domain put together, kind by kind, as conversations.
 
-A synthetic row that is a near-duplicate of a real one leaves, then each kind is mixed at the domain's share; what the share leaves no
-room for is surplus.
+A synthetic row that people rejected, or that is a near-duplicate of a real one, leaves; then each kind is mixed at the domain's share; what the
+share leaves no room for is surplus.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from synth_assets.accounts import Outcome, Row
 from synth_assets.config import Domain
@@ -12,21 +12,39 @@ from synth_assets.conversations import messages, prompt_of, user_text
 from synth_assets.identity import row_id
 from synth_assets.quality.findings import one_line
 from synth_assets.quality.gates import KINDS
+from synth_assets.quality.human_fixes import REPLACED
 from synth_assets.quality.mixing import mix
 from synth_assets.quality.near_duplicates import RougePool
+from synth_assets.quality.sampling import content_key
 from synth_assets.quality.words import words
 
+_DEFECTS = {"reject": "human_rejected", "fix": REPLACED}
+"""Verdict to the rule that keeps the row out. A row with a fix is still here where `filtered` has not run since."""
 
-def blend(domain: Domain, synthetic: Sequence[Row], real: Sequence[Row], terms_of: Callable[[str], str], outcome: Outcome) -> dict[str, float]:
+
+def blend(
+    domain: Domain, synthetic: Sequence[Row], real: Sequence[Row], verdicts: Mapping[str, str], terms_of: Callable[[str], str], outcome: Outcome
+) -> dict[str, float]:
     """Fill `outcome` with the mix of rows of `filtered` and `real_data`; returns the achieved share per kind.
 
-    `terms_of` gives the licence or terms of what a model wrote.
+    Args:
+        domain: Its targets, share and limits.
+        synthetic: Rows of `filtered`.
+        real: Rows of `real_data`.
+        verdicts: What people said, by content key.
+        terms_of: The licence or terms of what a model wrote.
+        outcome: Filled.
     """
     outcome.planned += len(synthetic) + len(real)
+    rules = {row["id"]: _DEFECTS.get(verdicts.get(content_key(row), "")) for row in synthetic}
     shares: dict[str, float] = {}
     for kind in KINDS:
         sides = {row["id"]: row for row in (_synthetic(r, terms_of(r["model"])) for r in synthetic if r["kind"] == kind)}
         others = {row["id"]: row for row in (_real(r) for r in real if r["kind"] == kind)}
+        for row in sides.values():
+            if rule := rules[row["source_id"]]:
+                outcome.reject(row, rule, evidence="found by a person in the spot check")
+        sides = {i: row for i, row in sides.items() if rules[row["source_id"]] is None}
         sides = _apart(domain, sides, others, outcome)
         chosen = mix(
             {i: row["topic"] for i, row in sides.items()},

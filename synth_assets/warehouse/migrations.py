@@ -27,7 +27,17 @@ class Migration:
     statements: tuple[str, ...]
 
 
-MIGRATIONS: tuple[Migration, ...] = (Migration(1, "all tables", tuple(t.ddl for t in TABLES)),)
+MIGRATIONS: tuple[Migration, ...] = (
+    Migration(1, "all tables", tuple(t.ddl for t in TABLES)),
+    Migration(
+        2,
+        "reasons and corrections in reviews, parents in filtered",
+        (
+            "alter table synth.filtered add column if not exists parent_id VARCHAR",
+            *(f"alter table synth.reviews add column if not exists {name} VARCHAR" for name in ("reason", "corrected", "undoes")),
+        ),
+    ),
+)
 """All steps, in order."""
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from synth_assets import schemas
 from synth_assets.accounts import Row
 from synth_assets.config import Domain, Methods, SpotCheck, Targets
+from synth_assets.quality.sampling import content_key
 
 if TYPE_CHECKING:
     import pandas
@@ -30,7 +31,7 @@ DOMAIN = Domain.model_validate(
             "constitutional": {"pairs": 4, "rounds": 2},
         },
         "gates": {"quality": "warn"},
-        "spot_check": {"gate": 5, "audit": 2, "required": True},
+        "spot_check": {"gate": 5, "audit": 2, "max_defect_rate": 0.8, "required": True},
         "real_data": [
             {"path": "real.jsonl", "kind": "sft", "source": "harbour archive", "license": "CC-BY-4.0"},
             {"path": "pairs.jsonl", "kind": "preference", "source": "harbour archive", "license": "CC-BY-4.0"},
@@ -112,6 +113,11 @@ def good() -> Tables:
         {"domain": DOMAIN.name, "stage": "filtered", "row_id": "x1", "rule": "refusal", "score": None, "evidence": "", "row": "{}"},
         {"domain": DOMAIN.name, "stage": "generated_instructions", "row_id": "f0", "rule": "banned_word", "score": None, "evidence": "", "row": "{}"},
     ]
+    refused = {"row_id": "gone", "domain": DOMAIN.name, "reviewer": "ann", "note": "", "corrected": "", "undoes": ""}
+    tables["reviews"] = [
+        refused | {"content_key": "of another row", "verdict": "reject", "reason": "wrong", "reviewed_at": "2026-01-01"},
+        refused | {"content_key": content_key(tables["filtered"][0]), "verdict": "accept", "reason": None, "reviewed_at": "2026-01-02"},
+    ]
     tables["stage_accounts"] = [_account(table.name, len(tables[table.name])) for table in schemas.STAGES]
     return tables
 
@@ -174,7 +180,7 @@ def _pairs(tables: Tables) -> list[Row]:
 
 
 def _filtered(tables: Tables) -> list[Row]:
-    scores = {"reward_version": "v1", "rouge_l": 0.2, "jaccard": 0.0, "cosine": None, "contamination": 0.0, "model": "teacher"}
+    scores = {"reward_version": "v1", "rouge_l": 0.2, "jaccard": 0.0, "cosine": None, "contamination": 0.0, "model": "teacher", "parent_id": None}
     rows = [
         {"kind": "sft", "source_id": r["id"], "topic": r["topic"], "root_id": r["instruction_id"], "method": r["method"], "prompt": r["prompt"]}
         | {"response": r["response"], "rejected": None, "reward": 0.6, "reward_margin": None}

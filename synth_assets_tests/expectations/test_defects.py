@@ -162,6 +162,10 @@ def reject(tables: Tables) -> None:
     tables["rejections"][0]["row_id"] = "f6"
 
 
+def refuse(tables: Tables) -> None:
+    tables["reviews"][1]["verdict"] = "fix"
+
+
 DEFECTS: Sequence[Defect] = [
     *(defect for stage in CATALOGUE for defect in shared(stage)),
     account("seeds", "account_balances", planned=1, kept=1),
@@ -226,12 +230,14 @@ DEFECTS: Sequence[Defect] = [
     change("spot_check", "gate_sample_whole", (4, {"purpose": "audit"}), named=()),
     change("spot_check", "verdicts_known", (2, {"verdict": "perhaps"})),
     change("spot_check", "gate_reviewed", (3, {"verdict": None})),
+    change("spot_check", "defect_rate_within_limit", (0, {"verdict": "reject"}), (1, {"verdict": "fix"}), (2, {"verdict": "reject"}), named=()),
     change("mixed", "licences_present", (2, {"source": " "})),
     drop("mixed", "share_achieved", lambda row: row["kind"] == "preference" or row["origin"] == "synthetic"),
     change("mixed", "origins_known", (3, {"origin": "imagined"})),
     change("mixed", "sources_taken_once", (1, {"source_id": "f0"}), named=[0, 1]),
     change("mixed", "sources_exist", (4, {"source_id": "nowhere"}), (5, {"source_id": "r0"})),
     Defect("mixed", "no_rejected_row", reject, frozenset({"m6"}), frozenset({"m6"})),
+    Defect("mixed", "no_row_against_a_verdict", refuse, frozenset({"m0"}), frozenset({"m0"})),
     change(
         "mixed",
         "messages_well_formed",

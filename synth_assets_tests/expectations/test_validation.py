@@ -88,6 +88,7 @@ def test_a_check_without_its_table_fails_and_names_it() -> None:
     assert failing == {
         "sources_exist": "LookupError: needs the rows of real_data, which were not given",
         "no_rejected_row": "LookupError: needs the rows of rejections, which were not given",
+        "no_row_against_a_verdict": "LookupError: needs the rows of reviews, which were not given",
     }
 
 

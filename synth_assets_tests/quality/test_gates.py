@@ -1,5 +1,6 @@
 """The gates together: one place for every candidate, all rules on each, one survivor per group, the target in order."""
 
+import json
 from collections.abc import Sequence
 
 import pytest
@@ -10,6 +11,8 @@ from synth_assets.accounts import Outcome, Row
 from synth_assets.config import Decontamination, Domain
 from synth_assets.quality import gates
 from synth_assets.quality.decontamination import Hit, Index, Item
+from synth_assets.quality.human_fixes import apply_fixes, lot
+from synth_assets.quality.sampling import content_key
 from synth_assets_tests.quality.rows import domain, instruction, response
 
 TEST_ITEM = "A gardener plants nineteen tulip bulbs in each of seven rows and loses a third of them to mice before spring arrives. How many bloom?"
@@ -26,6 +29,68 @@ def screened(
     hits = gates.screen(of or domain(), rows, index=index, embed=None, rewards=lambda prompts, _: numbers[: len(prompts)], outcome=outcome)
     outcome.check_balance("filtered", "garden")
     return outcome, hits
+
+
+def corrected(rows: Sequence[Row], fixes: dict[str, str]) -> Outcome:
+    """What becomes of candidates whose answers were corrected; rewards grow with the answer's length."""
+    outcome = Outcome()
+    found = apply_fixes(rows, fixes, "v2", outcome)
+    index = Index.build([Item("mine", "t1", "prompt", TEST_ITEM)], [], Decontamination())
+    gates.screen(domain(targets={"sft": 50, "preference": 5}, methods={"constitutional": {"pairs": 1}}, real_data=BOTH), found,
+                 index=index, embed=None, rewards=lambda _, responses: [min(1.0, len(r) / 200) for r in responses], outcome=outcome)  # fmt: skip
+    outcome.check_balance("filtered", "garden")
+    return outcome
+
+
+BOTH = [{"path": f"{kind}.jsonl", "kind": kind, "source": "us", "license": "CC0-1.0"} for kind in ("sft", "preference")]
+GOOD = "Loosen the bindings first, then turn the heap from the side, since what lies below is the oldest part of it."
+
+
+def test_a_correction_stands_in_the_place_of_its_parent_which_is_rejected() -> None:
+    rows = gates.candidates([response(n) for n in range(3)], [], [instruction(n) for n in range(3)], "v1")
+    outcome = corrected(rows, {content_key(rows[1]): GOOD})
+    fixed = outcome.kept[1]
+    assert [row["source_id"] for row in outcome.kept] == ["r0", "r1", "r2"]
+    assert fixed["method"] == "human_fix" and fixed["parent_id"] == rows[1]["id"] != fixed["id"] and fixed["response"] == GOOD
+    assert {name: fixed[name] for name in ("prompt", "topic", "root_id", "model")} == {name: rows[1][name] for name in ("prompt", "topic", "root_id", "model")}
+    assert [(r.row["id"], r.rule) for r in outcome.rejected] == [(rows[1]["id"], "human_fixed")] and fixed["id"] in outcome.rejected[0].evidence
+
+
+def test_a_correction_passes_the_gates_or_is_lost_with_its_parent() -> None:
+    rows = gates.candidates([response(0)], [], [instruction(0)], "v1")
+    outcome = corrected(rows, {content_key(rows[0]): f"Consider this: {TEST_ITEM}"})
+    assert outcome.kept == [] and {"human_fixed"} < rules(outcome)
+
+
+def test_a_correction_goes_before_a_near_duplicate_with_a_better_reward() -> None:
+    rows = gates.candidates([response(0), response(1, prompt=response(0)["prompt"], response=GOOD * 3)], [], [instruction(0), instruction(1)], "v1")
+    outcome = corrected(rows, {content_key(rows[0]): GOOD})
+    assert [row["method"] for row in outcome.kept] == ["human_fix"]
+
+
+def test_a_corrected_pair_has_a_new_margin_and_a_correction_can_be_corrected() -> None:
+    rows = gates.candidates([], [pair(0, 0.2)], [instruction(0)], "v1")
+    first = rows[0] | {"response": GOOD}
+    outcome = corrected(rows, {content_key(rows[0]): GOOD, content_key(first): GOOD + " Water it after that."})
+    (kept,) = outcome.kept
+    assert kept["reward_margin"] == pytest.approx((len(kept["response"]) - len("Just do it.")) / 200) and kept["reward_version"] == "v2"
+    assert [r.rule for r in outcome.rejected] == ["human_fixed"] * 2 and kept["parent_id"] == outcome.rejected[1].row["id"]
+    assert kept["response"].endswith("after that.") and kept["rejected"] == "Just do it."
+
+
+def test_two_people_who_correct_each_other_end_with_the_first_correction() -> None:
+    rows = gates.candidates([response(0)], [], [instruction(0)], "v1")
+    back = {content_key(rows[0]): GOOD, content_key(rows[0] | {"response": GOOD}): rows[0]["response"]}
+    assert [row["response"] for row in corrected(rows, back).kept] == [GOOD]
+
+
+def test_the_lot_is_what_the_gates_let_pass_before_people_took_anything_out() -> None:
+    rows = gates.candidates([response(n) for n in range(3)], [], [instruction(n) for n in range(3)], "v1")
+    plain = lot(corrected([dict(row) for row in rows], {}).kept, [])
+    outcome = corrected(rows, {content_key(rows[1]): GOOD, content_key(rows[2]): f"Consider this: {TEST_ITEM}"})
+    stored = [{"stage": "filtered", "row_id": r.row["id"], "rule": r.rule, "row": json.dumps(r.row)} for r in outcome.rejected]
+    assert {row["id"] for row in lot(outcome.kept, stored)} == {row["id"] for row in plain}
+    assert {content_key(row) for row in lot(outcome.kept, stored)} == {content_key(row) for row in plain}
 
 
 def pair(number: int, margin: float) -> Row:

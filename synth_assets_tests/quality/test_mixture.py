@@ -2,6 +2,7 @@
 
 from synth_assets.accounts import Outcome, Row
 from synth_assets.quality.mixture import blend
+from synth_assets.quality.sampling import content_key
 from synth_assets_tests.quality.rows import domain, response
 
 
@@ -36,9 +37,9 @@ def real(number: int, kind: str = "sft") -> Row:
     }
 
 
-def blended(synthetics: list[Row], reals: list[Row]) -> tuple[Outcome, dict[str, float]]:
+def blended(synthetics: list[Row], reals: list[Row], verdicts: dict[str, str] | None = None) -> tuple[Outcome, dict[str, float]]:
     outcome = Outcome()
-    shares = blend(domain(), synthetics, reals, lambda model: f"terms of {model}", outcome)
+    shares = blend(domain(), synthetics, reals, verdicts or {}, lambda model: f"terms of {model}", outcome)
     outcome.check_balance("mixed", "garden")
     return outcome, shares
 
@@ -54,6 +55,14 @@ def test_each_kind_has_the_share_and_the_rest_is_surplus() -> None:
 def test_a_synthetic_row_that_repeats_a_real_one_leaves() -> None:
     outcome, _ = blended([synthetic(0), synthetic(1, prompt="Name 2 kinds of moss.")], [real(2)])
     assert [(r.rule, r.row["source_id"]) for r in outcome.rejected] == [("near_duplicate_of_real", "s-sft-1")]
+
+
+def test_what_people_rejected_or_corrected_leaves() -> None:
+    rows = [synthetic(n) for n in range(4)]
+    said = {content_key(rows[0]): "reject", content_key(rows[1]): "fix", content_key(rows[2]): "accept"}
+    outcome, _ = blended(rows, [real(0)], said)
+    assert [(r.rule, r.row["source_id"]) for r in outcome.rejected] == [("human_rejected", "s-sft-0"), ("human_fixed", "s-sft-1")]
+    assert {r["source_id"] for r in [*outcome.kept, *outcome.surplus]} == {"s-sft-2", "s-sft-3", "t-sft-0"}
 
 
 def test_without_a_real_side_there_is_no_mix_and_nothing_is_lost() -> None:

@@ -1,0 +1,1 @@
+"""The spot check by people: verdicts, the page on which they are given, and what follows from them."""
