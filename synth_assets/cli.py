@@ -5,6 +5,7 @@ import sys
 import click
 
 from synth_assets import __version__
+from synth_assets.commands.why import why
 from synth_assets.errors import SynthError
 
 __all__ = ["main"]
@@ -64,6 +65,9 @@ def ui(port: int) -> None:
     from synth_assets.ui import serve
 
     serve(port)
+
+
+main.add_command(why)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@
     │   └── WarehouseVersion  the file is newer than this code
     ├── UpstreamNotPassed     an input slice is missing, or its blocking checks did not pass
     ├── StageFailed           a stage made nothing that can go on, and says why
+    ├── NotOneRow             a question about one row fits none, or several
     ├── LedgerError           the ledger of teacher calls cannot be used
     └── TeacherStopped        the teacher cannot go on at all
         ├── TeacherRefusedAccess   wrong key, no permission, unknown model, spend limit
@@ -21,6 +22,7 @@ __all__ = [
     "BudgetExceeded",
     "ConfigError",
     "LedgerError",
+    "NotOneRow",
     "Problem",
     "RawPromptUnsupported",
     "StageFailed",
@@ -87,6 +89,10 @@ class UpstreamNotPassed(SynthError):
 
 class StageFailed(SynthError):
     """A stage made nothing that can go on."""
+
+
+class NotOneRow(SynthError):
+    """A question about one row fits none, or several."""
 
 
 class LedgerError(SynthError):

@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 
 from synth_assets.defs.resources import WarehouseResource
-from synth_assets.defs.stage import code_version, rule_table, sample_table, whole_asset
+from synth_assets.defs.stage import code_version, column_lineage, rule_table, sample_table, whole_asset
 from synth_assets.domain_files import domains_folder, list_domain_names, load_domains
 from synth_assets.errors import ConfigError, StageFailed
 from synth_assets.home import Home
@@ -36,6 +36,7 @@ def release(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> 
         data_version=dg.DataVersion(data_version),
         metadata={
             "dagster/row_count": len(rows),
+            **column_lineage("release"),
             "path": dg.MetadataValue.path(str(folder)),
             "version": made.version,
             **numbers,
