@@ -4,30 +4,35 @@ A synthetic row that is a near-duplicate of a real one leaves, then each kind is
 room for is surplus.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from synth_assets.accounts import Outcome, Row
-from synth_assets.config import Domain
-from synth_assets.conversations import messages, prompt_of, user_text
+from synth_assets.config import Cap, Domain
+from synth_assets.conversations import approximate_tokens, messages, prompt_of, user_text
 from synth_assets.identity import row_id
 from synth_assets.quality.findings import one_line
-from synth_assets.quality.gates import KINDS
-from synth_assets.quality.mixing import mix
-from synth_assets.quality.near_duplicates import RougePool
+from synth_assets.quality.gates import KINDS, Embed
+from synth_assets.quality.mixing import Limit, mix
+from synth_assets.quality.near_duplicates import cosine_pairs, jaccard_pairs, rouge_l_pairs
 from synth_assets.quality.words import words
 
+__all__ = ["blend"]
 
-def blend(domain: Domain, synthetic: Sequence[Row], real: Sequence[Row], terms_of: Callable[[str], str], outcome: Outcome) -> dict[str, float]:
-    """Fill `outcome` with the mix of rows of `filtered` and `real_data`; returns the achieved share per kind.
 
-    `terms_of` gives the licence or terms of what a model wrote.
+def blend(
+    domain: Domain, synthetic: Sequence[Row], real: Sequence[Row], terms_of: Callable[[str], str], outcome: Outcome, embed: Embed | None = None
+) -> dict[str, float]:
+    """Fill `outcome` with the mix of rows of `filtered` and `real_data`; returns the achieved share per kind, by rows and by tokens.
+
+    `terms_of` gives the licence or terms of what a model wrote; `embed` turns prompts into vectors, None where no model knows the language.
     """
     outcome.planned += len(synthetic) + len(real)
     shares: dict[str, float] = {}
     for kind in KINDS:
         sides = {row["id"]: row for row in (_synthetic(r, terms_of(r["model"])) for r in synthetic if r["kind"] == kind)}
         others = {row["id"]: row for row in (_real(r) for r in real if r["kind"] == kind)}
-        sides = _apart(domain, sides, others, outcome)
+        sides = _apart(domain, sides, others, embed, outcome)
+        rows = sides | others
         chosen = mix(
             {i: row["topic"] for i, row in sides.items()},
             {i: row["topic"] for i, row in others.items()},
@@ -35,29 +40,49 @@ def blend(domain: Domain, synthetic: Sequence[Row], real: Sequence[Row], terms_o
             domain.seed,
             domain.name,
             kind,
+            limits=[_limit(cap, rows.values()) for cap in domain.mix.caps],
         )
-        rows = sides | others
         outcome.kept.extend(rows[i] for i in chosen.chosen)
         outcome.surplus.extend(rows[i] for i in chosen.surplus)
         if chosen.share is not None:
-            shares[f"synthetic_share_{kind}"] = chosen.share
+            tokens = [sum(approximate_tokens(rows[i]) for i in side) for side in (chosen.synthetic, chosen.real)]
+            shares |= {f"synthetic_share_{kind}": chosen.share, f"synthetic_token_share_{kind}": tokens[0] / max(1, sum(tokens))}
     return shares
 
 
-def _apart(domain: Domain, synthetic: dict[str, Row], real: dict[str, Row], outcome: Outcome) -> dict[str, Row]:
-    """The synthetic rows that are no near-duplicate of a real one by ROUGE-L of their prompts."""
-    pool = RougePool()
-    ids = list(real)
-    for i in ids:
-        pool.add(words(user_text(real[i]["messages"])))
-    apart: dict[str, Row] = {}
-    for i, row in synthetic.items():
-        near = pool.exceeds(words(user_text(row["messages"])), domain.gates.near_duplicates.rouge_l)
-        if near is None:
-            apart[i] = row
-        else:
-            outcome.reject(row, "near_duplicate_of_real", near[1], one_line(f"{ids[near[0]]}: {user_text(real[ids[near[0]]]['messages'])}"))
-    return apart
+def _limit(cap: Cap, rows: Iterable[Row]) -> Limit:
+    column, value = ("method", cap.method) if cap.method is not None else ("source", cap.source)
+    return Limit(f"{column} {value}", cap.share, frozenset(row["id"] for row in rows if row[column] == value))
+
+
+def _apart(domain: Domain, synthetic: dict[str, Row], real: dict[str, Row], embed: Embed | None, outcome: Outcome) -> dict[str, Row]:
+    """The synthetic rows that are no near-duplicate of a real one, by the domain's own three measures."""
+    rows = list((real | synthetic).values())
+    if not real or not synthetic:
+        return synthetic
+    settings = domain.gates.near_duplicates
+    prompts = [user_text(row["messages"]) for row in rows]
+    found = [
+        ("near_duplicate_of_real", rouge_l_pairs([words(prompt) for prompt in prompts], settings.rouge_l)),
+        ("near_duplicate_of_real_jaccard", jaccard_pairs([words(_said(row)) for row in rows], settings.jaccard)),
+    ]
+    if embed is not None:
+        found.append(("near_duplicate_of_real_cosine", cosine_pairs(embed(prompts), settings.cosine)))
+    for rule, pairs in found:
+        nearest: dict[int, tuple[float, int]] = {}
+        for left, right, similarity in zip(pairs.left, pairs.right, pairs.similarity, strict=True):
+            one, other = sorted((int(left), int(right)))
+            if one < len(real) <= other:
+                nearest[other] = max(nearest.get(other, (0.0, 0)), (float(similarity), -one))
+        for place, (similarity, one) in sorted(nearest.items()):
+            outcome.reject(rows[place], rule, similarity, one_line(f"{rows[-one]['id']}: {prompts[-one]}"))
+    rejected = outcome.rejected_ids
+    return {i: row for i, row in synthetic.items() if i not in rejected}
+
+
+def _said(row: Row) -> str:
+    """Prompt and answer of a row, for a pair the better one."""
+    return "\n".join(turn["content"] for turn in [*row["messages"], *(row["chosen"] or ())] if turn["role"] != "system")
 
 
 def _synthetic(row: Row, terms: str) -> Row:

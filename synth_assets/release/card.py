@@ -14,9 +14,10 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from synth_assets.accounts import Row
+from synth_assets.conversations import approximate_tokens
 from synth_assets.quality.findings import one_line
 from synth_assets.release.export import data_file, tables
-from synth_assets.release.facts import Facts, approximate_tokens
+from synth_assets.release.facts import Facts
 from synth_assets.release.selection import HELD_OUT, KINDS, ROUGE_L, SPLITS
 
 __all__ = ["CURATED", "SMALL_TEACHER", "escaped", "front_matter", "render"]

@@ -18,7 +18,7 @@ from synth_assets.release.selection import HELD_OUT, ROUGE_L
 from synth_assets.schemas import STAGES
 from synth_assets.warehouse import Warehouse
 
-__all__ = ["PACKAGES", "UNKNOWN", "Facts", "Snapshot", "approximate_tokens", "manifest", "snapshot"]
+__all__ = ["PACKAGES", "UNKNOWN", "Facts", "Snapshot", "manifest", "snapshot"]
 
 UNKNOWN = "unknown"
 
@@ -152,12 +152,6 @@ def snapshot(warehouse: Warehouse, domains: Sequence[str]) -> Snapshot:
                 [readable],
             ),
         )
-
-
-def approximate_tokens(row: Row) -> int:
-    """Tokens of a released row, roughly: UTF-8 bytes by 4, which suits both English words and Han characters."""
-    said = [*row["messages"], *(row.get("chosen") or ()), *(row.get("rejected") or ())]
-    return round(sum(len(message["content"].encode()) for message in said) / 4)
 
 
 def manifest(facts: Facts) -> str:
