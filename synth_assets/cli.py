@@ -5,6 +5,7 @@ import sys
 import click
 
 from synth_assets import __version__
+from synth_assets.commands.release import release
 from synth_assets.commands.why import why
 from synth_assets.errors import SynthError
 
@@ -67,6 +68,7 @@ def ui(port: int) -> None:
     serve(port)
 
 
+main.add_command(release)
 main.add_command(why)
 
 

@@ -29,6 +29,11 @@ def write(releases: Path, rows: list[Row]) -> Path:
     return export.write(releases, export.version_of(rows), rows, TEXTS)
 
 
+def rewrite(path: Path) -> None:
+    path.chmod(0o644)
+    path.write_bytes(b"torn")
+
+
 def contents(folder: Path) -> dict[str, bytes]:
     return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
@@ -103,7 +108,7 @@ def test_second_release_writes_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "fault"),
     [
-        (lambda f: (f / "README.md").write_text("mine"), "README.md was changed"),
+        (lambda f: rewrite(f / "README.md"), "README.md was changed"),
         (lambda f: (f / "sft/train-00000.parquet").unlink(), "sft/train-00000.parquet is missing"),
         (lambda f: (f / "notes.txt").write_text("mine"), "notes.txt was added"),
         (lambda f: (f / "SHA256SUMS").unlink(), "SHA256SUMS is missing"),
