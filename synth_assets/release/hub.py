@@ -1,7 +1,7 @@
 """A release on the Hugging Face Hub: what would go there, and the upload of exactly that.
 
 A release is verified first, and goes up as one commit with the release's version as its tag. The token is the Hub library's own business
-(HF_TOKEN or its login) and is never read here. Invariant: what a dry run lists is what an upload sends.
+(HF_TOKEN or its login): here it is only asked whether there is one. Invariant: what a dry run lists is what an upload sends.
 """
 
 from dataclasses import dataclass
@@ -58,9 +58,11 @@ def push(upload: Upload) -> str:
         StageFailed: the Hub refused or could not be reached; the message never holds a token.
     """
     import httpx2
-    from huggingface_hub import HfApi
-    from huggingface_hub.errors import HfHubHTTPError, LocalTokenNotFoundError
+    from huggingface_hub import HfApi, get_token
+    from huggingface_hub.errors import HfHubHTTPError
 
+    if get_token() is None:
+        raise StageFailed("there is no token for the Hub: set HF_TOKEN, or log in with `hf auth login`.")
     api = HfApi()
     version = upload.folder.name
     try:
@@ -75,8 +77,6 @@ def push(upload: Upload) -> str:
             delete_patterns=["sft/*", "preference/*", "alpaca/*", "sharegpt/*", "recipe/*", "quality_report.html"],
         )
         api.create_tag(upload.repo, tag=version, revision=commit.oid, repo_type="dataset", exist_ok=True)
-    except LocalTokenNotFoundError as error:
-        raise StageFailed("there is no token for the Hub: set HF_TOKEN, or log in with `hf auth login`.") from error
     except HfHubHTTPError as error:
         status = error.response.status_code if error.response is not None else "no status"
         remedy = "The token needs write access to the repository." if status in {401, 403} else "Try again later."
