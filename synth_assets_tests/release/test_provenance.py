@@ -1,6 +1,7 @@
 """The tree of a row: over a small warehouse with one line of descent, its failures and its examples."""
 
 import json
+import shutil
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -35,9 +36,16 @@ def call(key: str, **values: Any) -> Row:
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def home(built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of its own, since a test may break it."""
+    monkeypatch.setenv("SYNTH_HOME", str(tmp_path / "home"))
+    return shutil.copytree(built, tmp_path / "home")
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Seed "oars" is shown as an example of instruction "sculls", which is evolved, answered, revised and released; one answer is rejected."""
-    monkeypatch.setenv("SYNTH_HOME", str(tmp_path))
+    tmp_path = tmp_path_factory.mktemp("built")
     warehouse = Warehouse(tmp_path / "warehouse.duckdb")
 
     def commit(stage: str, *kept: Row, rejected: Row | None = None, calls: list[Row] | None = None, uses: list[tuple[str, str]] | None = None) -> None:
@@ -80,7 +88,9 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def trace(home: Path, wanted: str) -> provenance.Trace:
-    return provenance.trace(Warehouse(home / "warehouse.duckdb").query, home / "ledger.sqlite", wanted)
+    warehouse = Warehouse(home / "warehouse.duckdb")
+    with warehouse.read():
+        return provenance.trace(warehouse.query, home / "ledger.sqlite", wanted)
 
 
 LINE = [
