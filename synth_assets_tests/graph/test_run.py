@@ -147,8 +147,8 @@ def test_column_lineage_is_recorded_for_the_ui(made: Made, monkeypatch: pytest.M
             assert event is not None and event.asset_materialization is not None
             lineage = event.asset_materialization.metadata["dagster/column_lineage"].value
             assert isinstance(lineage, dg.TableColumnLineage)
-            found = {column: tuple(f"{d.asset_key.to_user_string()}.{d.column_name}" for d in deps) for column, deps in lineage.deps_by_column.items()}
-            assert found == dict(COLUMNS[stage])
+            found = {column: {f"{d.asset_key.to_user_string()}.{d.column_name}" for d in deps} for column, deps in lineage.deps_by_column.items()}
+            assert found == {column: set(above) for column, above in COLUMNS[stage].items()}
 
 
 def test_a_release_has_its_recipe_and_report_and_is_remixed_without_the_teacher(made: Made, tmp_path: Path) -> None:
