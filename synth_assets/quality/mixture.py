@@ -10,13 +10,17 @@ from synth_assets.accounts import Outcome, Row
 from synth_assets.config import Cap, Domain
 from synth_assets.conversations import approximate_tokens, messages, prompt_of, user_text
 from synth_assets.identity import row_id
+from synth_assets.quality.cosine import cosines
 from synth_assets.quality.findings import one_line
 from synth_assets.quality.gates import KINDS, Embed
 from synth_assets.quality.mixing import Limit, mix
-from synth_assets.quality.near_duplicates import cosine_pairs, jaccard_pairs, rouge_l_pairs
+from synth_assets.quality.near_duplicates import RougePool, jaccard_pairs
 from synth_assets.quality.words import words
 
 __all__ = ["blend"]
+
+_BLOCK = 256
+"""Synthetic prompts compared at a time with all real ones: 256 x 50,000 cosines are 100 MB."""
 
 
 def blend(
@@ -57,25 +61,39 @@ def _limit(cap: Cap, rows: Iterable[Row]) -> Limit:
 
 def _apart(domain: Domain, synthetic: dict[str, Row], real: dict[str, Row], embed: Embed | None, outcome: Outcome) -> dict[str, Row]:
     """The synthetic rows that are no near-duplicate of a real one, by the domain's own three measures."""
-    rows = list((real | synthetic).values())
     if not real or not synthetic:
         return synthetic
+    people, candidates = list(real.values()), list(synthetic.values())
     settings = domain.gates.near_duplicates
-    prompts = [user_text(row["messages"]) for row in rows]
-    found = [
-        ("near_duplicate_of_real", rouge_l_pairs([words(prompt) for prompt in prompts], settings.rouge_l)),
-        ("near_duplicate_of_real_jaccard", jaccard_pairs([words(_said(row)) for row in rows], settings.jaccard)),
-    ]
+    asked = [user_text(row["messages"]) for row in people]
+
+    def reject(row: Row, rule: str, similarity: float, nearest: int) -> None:
+        outcome.reject(row, rule, similarity, one_line(f"{people[nearest]['id']}: {asked[nearest]}"))
+
+    # Only pairs across the border are looked for: those among synthetic rows were the gates' business, and are many more.
+    pool = RougePool()
+    for prompt in asked:
+        pool.add(words(prompt))
+    for row in candidates:
+        if (near := pool.exceeds(words(user_text(row["messages"])), settings.rouge_l)) is not None:
+            reject(row, "near_duplicate_of_real", near[1], near[0])
+    pairs = jaccard_pairs([words(_said(row)) for row in (*people, *candidates)], settings.jaccard)
+    strongest: dict[int, tuple[float, int]] = {}
+    for left, right, similarity in zip(pairs.left, pairs.right, pairs.similarity, strict=True):
+        one, other = sorted((int(left), int(right)))
+        if one < len(people) <= other:
+            place = other - len(people)
+            strongest[place] = max(strongest.get(place, (0.0, 0)), (float(similarity), -one))
+    for place, (similarity, one) in sorted(strongest.items()):
+        reject(candidates[place], "near_duplicate_of_real_jaccard", similarity, -one)
     if embed is not None:
-        found.append(("near_duplicate_of_real_cosine", cosine_pairs(embed(prompts), settings.cosine)))
-    for rule, pairs in found:
-        nearest: dict[int, tuple[float, int]] = {}
-        for left, right, similarity in zip(pairs.left, pairs.right, pairs.similarity, strict=True):
-            one, other = sorted((int(left), int(right)))
-            if one < len(real) <= other:
-                nearest[other] = max(nearest.get(other, (0.0, 0)), (float(similarity), -one))
-        for place, (similarity, one) in sorted(nearest.items()):
-            outcome.reject(rows[place], rule, similarity, one_line(f"{rows[-one]['id']}: {prompts[-one]}"))
+        vectors = embed(asked)
+        for start in range(0, len(candidates), _BLOCK):
+            block = candidates[start : start + _BLOCK]
+            near_real = cosines(embed([user_text(row["messages"]) for row in block]), vectors)
+            for row, nearest, cosine in zip(block, near_real.argmax(axis=1), near_real.max(axis=1), strict=True):
+                if cosine > settings.cosine:
+                    reject(row, "near_duplicate_of_real_cosine", float(cosine), int(nearest))
     rejected = outcome.rejected_ids
     return {i: row for i, row in synthetic.items() if i not in rejected}
 
