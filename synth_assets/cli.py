@@ -6,6 +6,8 @@ from pathlib import Path
 import click
 
 from synth_assets import __version__
+from synth_assets.commands.release import release
+from synth_assets.commands.why import why
 from synth_assets.errors import SynthError
 
 __all__ = ["main"]
@@ -85,6 +87,10 @@ def review(domains: tuple[str, ...], reviewer: str | None, port: int, export: Pa
         desk.exchange(export, import_)
     else:
         desk.serve(domains, reviewer, port)
+
+
+main.add_command(release)
+main.add_command(why)
 
 
 if __name__ == "__main__":

@@ -7,19 +7,23 @@ Rules that tie two keys together are validators of the later key, so that they a
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 from pydantic.json_schema import SkipJsonSchema
 
+from synth_assets.config_mix import NAME_PATTERN, Cap, Fields, Mix, Name, RealData, Section, distinct
 from synth_assets.faults import Fault, broken, quoted, repeats
 from synth_assets.quality.statistics import needed_sample
 
 __all__ = [
+    "NAME_PATTERN",
     "Benchmark",
+    "Cap",
     "Constitutional",
     "Decontamination",
     "Distillation",
     "Domain",
     "EvolInstruct",
+    "Fields",
     "Gates",
     "Magpie",
     "Methods",
@@ -37,8 +41,6 @@ __all__ = [
 Share = Annotated[float, Field(ge=0, le=1)]
 Words = Annotated[int, Field(ge=0, le=100_000)]
 Tokens = Annotated[int, Field(ge=1, le=64_000)]
-NAME_PATTERN = r"^[a-z][a-z0-9_-]{0,47}$"
-Name = Annotated[str, Field(pattern=NAME_PATTERN)]
 File = Annotated[str, Field(min_length=1, max_length=500, description="A JSON Lines file within the domains folder, relative to it.")]
 
 
@@ -68,12 +70,6 @@ def _unique(*fields: str) -> AfterValidator:
         return items
 
     return AfterValidator(check)
-
-
-class Section(BaseModel):
-    """A section of a domain file: unknown keys are errors, values do not change once read."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
 
 
 class Topic(Section):
@@ -249,21 +245,6 @@ class SpotCheck(Section):
         return required
 
 
-class Mix(Section):
-    """Synthetic share of the mix, by rows, per kind."""
-
-    synthetic_share: float = Field(default=0.8, ge=0.7, le=0.9)
-
-
-class RealData(Section):
-    """One file of rows written by people: JSON Lines."""
-
-    path: File
-    kind: Literal["sft", "preference"] = "sft"
-    source: str = Field(min_length=1, max_length=200)
-    license: str = Field(min_length=1, max_length=100)
-
-
 class Benchmark(Section):
     """One file of test items that no row may contain: JSON Lines with id, prompt and optionally answer."""
 
@@ -295,7 +276,7 @@ class Domain(Section):
     gates: Gates = Gates()
     spot_check: SpotCheck = SpotCheck()
     mix: Mix = Mix()
-    real_data: Annotated[tuple[RealData, ...], Field(min_length=1), _unique("path")]
+    real_data: Annotated[tuple[RealData, ...], Field(min_length=1), AfterValidator(distinct)]
     benchmarks: Annotated[tuple[Benchmark, ...], _unique("name", "path")] = ()
     mode: Literal["online", "batch"] = Field(default="online", description="batch: Message Batches, answered within a day at half the price.")
     budget_usd: float | None = Field(default=None, ge=0, description="Dollars that this domain may spend on its teacher.")

@@ -7,7 +7,7 @@ from typing import TypedDict
 
 from synth_assets.accounts import Row
 
-__all__ = ["Turn", "messages", "prompt_of", "user_text", "with_thinking"]
+__all__ = ["Turn", "approximate_tokens", "messages", "prompt_of", "user_text", "with_thinking"]
 
 
 class Turn(TypedDict):
@@ -36,3 +36,9 @@ def messages(*, system: str = "", user: str = "", assistant: str = "") -> list[T
 def user_text(turns: list[Turn]) -> str:
     """What the user says in a conversation of one exchange."""
     return next(turn["content"] for turn in turns if turn["role"] == "user")
+
+
+def approximate_tokens(row: Row) -> int:
+    """Tokens of a row of `mixed`, roughly: UTF-8 bytes by 4, which suits both English words and Han characters."""
+    said = [*row["messages"], *(row.get("chosen") or ()), *(row.get("rejected") or ())]
+    return round(sum(len(message["content"].encode()) for message in said) / 4)

@@ -22,6 +22,7 @@ from synth_assets.errors import ConfigError, Problem
 from synth_assets.faults import Location, capped, closest, faults_of, quoted, read_bytes, repeats
 from synth_assets.identity import digest
 from synth_assets.quality.rules import RULES
+from synth_assets.real_sources import parquet_records, sampled
 from synth_assets.records import BenchmarkItem, CuratedPair, CuratedRecord, SeedRecord, parse_records
 from synth_assets.yaml_tree import Tree, read_yaml
 
@@ -39,7 +40,7 @@ class LoadedDomain:
     """The folder of the domain file, which all paths are relative to."""
     seeds: list[tuple[int, SeedRecord]]
     curated: list[tuple[RealData, list[tuple[int, CuratedRecord | CuratedPair]]]]
-    """The files of `real_data`, in its order."""
+    """The sources of `real_data`, in its order; those that are `external` without their records."""
     benchmarks: dict[str, list[BenchmarkItem]]
     """Items by the benchmark's name."""
     digest: str
@@ -84,7 +85,7 @@ def load_domain(folder: Path, name: str) -> LoadedDomain:
         config=config,
         folder=folder,
         seeds=files.records[("seeds",)],
-        curated=[(entry, files.records[("real_data", n)]) for n, entry in enumerate(config.real_data)],
+        curated=[(entry, sampled(entry, config, files.records.get(("real_data", n), []))) for n, entry in enumerate(config.real_data)],
         benchmarks={entry.name: [item for _, item in files.records[("benchmarks", n)]] for n, entry in enumerate(config.benchmarks)},
         digest=digest([tree.data, files.digests]),
     )
@@ -176,7 +177,15 @@ class _Files:
                 self.in_yaml.append(data)
                 continue
             self.digests.append(hashlib.sha256(data).hexdigest())
-            records, problems = parse_records(data, path, model)
+            entry = self._entry(at)
+            if entry is None:
+                records, problems = parse_records(data, path, model)
+            elif entry.external:
+                records, problems = [], []  # a database: read when real_data is materialized
+            elif path.suffix == ".parquet":
+                records, problems = parquet_records(data, path, entry)
+            else:
+                records, problems = parse_records(data, path, model, entry.parts)
             self.records[at] = records
             problems += [Problem(path, *found) for found in (*self._stray_topics(records), *_repeated(records, model))]
             self.in_records += capped(path, problems)
@@ -198,6 +207,15 @@ class _Files:
                 yield at, path.strip(), BenchmarkItem
             elif (kind := entry.get("kind", "sft")) in ("sft", "preference"):
                 yield at, path.strip(), _RECORDS[kind]
+
+    def _entry(self, at: Location) -> RealData | None:
+        """The source of real data at `at`, where that is one and its settings are in order."""
+        if at[0] != "real_data":
+            return None
+        try:
+            return RealData.model_validate_json(json.dumps(self.tree.data["real_data"][at[1]]), strict=True)
+        except ValidationError:
+            return None
 
     def _bytes(self, line: int, name: str) -> bytes | Problem:
         path = self.folder / name

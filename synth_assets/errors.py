@@ -8,6 +8,7 @@
     ├── UpstreamNotPassed     an input slice is missing, or its blocking checks did not pass
     ├── StageFailed           a stage made nothing that can go on, and says why
     ├── ReviewError           the verdicts of people, or the page for them, cannot be used
+    ├── NotOneRow             a question about one row fits none, or several
     ├── LedgerError           the ledger of teacher calls cannot be used
     ├── LanguageUnsupported   the teacher does not know the language of this domain
     └── TeacherStopped        the teacher cannot go on at all
@@ -26,6 +27,7 @@ __all__ = [
     "ConfigError",
     "LanguageUnsupported",
     "LedgerError",
+    "NotOneRow",
     "Problem",
     "RawPromptUnsupported",
     "ReviewError",
@@ -97,6 +99,10 @@ class StageFailed(SynthError):
 
 class ReviewError(SynthError):
     """The verdicts of people, or the page on which they are given, cannot be used."""
+
+
+class NotOneRow(SynthError):
+    """A question about one row fits none, or several."""
 
 
 class LedgerError(SynthError):

@@ -8,6 +8,7 @@ Invariant: a record that is returned has every required text, none of them empty
 
 import json
 import re
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, Self, TypeVar
 
@@ -16,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from synth_assets.errors import Problem
 from synth_assets.faults import Fault, broken, capped, faults_of, quoted, read_bytes, repeats
 
-__all__ = ["BenchmarkItem", "CuratedPair", "CuratedRecord", "SeedRecord", "parse_records", "read_records"]
+__all__ = ["BenchmarkItem", "CuratedPair", "CuratedRecord", "SeedRecord", "checked_record", "parse_records", "read_records"]
 
 LINE_LIMIT = 1_000_000
 """Bytes of one line at most."""
@@ -78,8 +79,10 @@ def read_records(path: Path, model: type[M]) -> tuple[list[tuple[int, M]], list[
     return ([], [data]) if isinstance(data, Problem) else parse_records(data, path, model)
 
 
-def parse_records(data: bytes, path: Path, model: type[M]) -> tuple[list[tuple[int, M]], list[Problem]]:
-    """`read_records` for bytes that are already here; `path` is for the problems."""
+def parse_records(
+    data: bytes, path: Path, model: type[M], parts: Callable[[Mapping[str, Any]], dict[str, Any]] = dict
+) -> tuple[list[tuple[int, M]], list[Problem]]:
+    """`read_records` for bytes that are already here; `path` is for the problems, `parts` gives an object's fields their names here."""
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         return [], [Problem(path, 1, "UTF-16, not UTF-8", "save the file as UTF-8")]
     data = data.removeprefix(b"\xef\xbb\xbf")
@@ -93,7 +96,7 @@ def parse_records(data: bytes, path: Path, model: type[M]) -> tuple[list[tuple[i
         found: list[Fault] = []
         try:
             value = _object(line, found)
-            record = model.model_validate(value)
+            record = model.model_validate(parts(value))
             if not found:
                 records.append((number, record))
         except ValidationError as error:
@@ -102,6 +105,17 @@ def parse_records(data: bytes, path: Path, model: type[M]) -> tuple[list[tuple[i
             found.append(error.fault)
         problems += [Problem(path, number, fault.what, fault.remedy) for fault in found]
     return records, capped(path, problems)
+
+
+def checked_record(row: Mapping[str, Any], model: type[M]) -> M | list[Fault]:
+    """A row that no JSON Lines file holds, as a record, or what is wrong with it."""
+    found: list[Fault] = []
+    value = {key: _writable(v, found) if isinstance(v, str) else v for key, v in row.items()}
+    try:
+        record = model.model_validate(value)
+    except ValidationError as error:
+        return [*found, *faults_of(error, model)]
+    return found or record
 
 
 class _BadLine(Exception):

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from synth_assets.teacher.choice import Choice
 
-__all__ = ["RunReport", "run_domains"]
+__all__ = ["RunReport", "make_release", "run_domains"]
 
 FAILED, FAULT, WAITING, STOPPED = 1, 2, 75, 130
 """75 is EX_TEMPFAIL of sysexits.h: the same command again, later."""
@@ -96,6 +96,33 @@ def run_domains(wanted: Sequence[str], to: str | None) -> int:
     return FAILED if not report.ok else WAITING if report.waiting else 0
 
 
+def make_release(order: str, forms: Sequence[str], *, remix: bool = False) -> int:
+    """Make a release of what the warehouse has, print what it is, and return the exit status; `remix` mixes the domains anew before."""
+    import dagster as dg
+
+    started = time.monotonic()
+    home = Home.from_env()
+    os.environ["SYNTH_HOME"] = str(home.root)
+    home.prepare()
+    report = RunReport()
+    with _quiet_logs(), redirect_stdout(StringIO()), dg.DagsterInstance.get() as instance:
+        from synth_assets.definitions import defs
+
+        for domain in load_domains(domains_folder())[0] if remix else ():
+            # Its real rows and its gates stand: only the share, the caps and the sample are decided anew.
+            _execute(instance, defs.resolve_job_def("domain"), domain, report, partition_key=domain, asset_selection=[dg.AssetKey("mixed")])
+        config = {**_CONFIG, "ops": {"release": {"config": {"order": order, "forms": list(forms)}}}}
+        metadata = _execute(instance, defs.resolve_job_def("release_all"), "release", report, run_config=config)
+    for name, why in report.failures.items():
+        print(f"FAILED {name}: {why}")
+    for _, asset, check, _, _ in (check for check in report.checks if not check[3] and check[4]):
+        print(f"FAILED {asset}: {check}")
+    if path := str(metadata.get("release", {}).get("path", "")):
+        print(f"Release: {path}")
+    print(f"Time: {time.monotonic() - started:.0f} s, no teacher call.")
+    return 0 if report.ok else FAILED
+
+
 def choose_teacher() -> "Choice":
     """Which teacher will answer, and why; raises where none can."""
     from synth_assets.teacher.choice import choose
@@ -134,7 +161,7 @@ def _execute(instance: "dg.DagsterInstance", job: "dg.JobDefinition", name: str,
     import dagster as dg
 
     try:
-        result = job.execute_in_process(instance=instance, raise_on_error=False, run_config=_CONFIG, **arguments)
+        result = job.execute_in_process(instance=instance, raise_on_error=False, **{"run_config": _CONFIG} | arguments)
     except dg.DagsterExecutionInterruptedError as stop:
         raise KeyboardInterrupt from stop
     for evaluation in result.get_asset_check_evaluations():

@@ -13,8 +13,8 @@ import yaml
 
 from synth_assets import schemas
 from synth_assets.accounts import Row
+from synth_assets.conversations import approximate_tokens
 from synth_assets.quality.words import words
-from synth_assets.release.facts import approximate_tokens
 from synth_assets.review.reasons import REASONS
 from synth_assets_tests.dbt_warehouse import CHINESE, MARKDOWN, PROJECT, built_warehouse, math
 

@@ -20,9 +20,10 @@ from filelock import FileLock
 from packaging.version import Version
 
 from synth_assets.defs.resources import WarehouseResource
-from synth_assets.errors import SynthError
+from synth_assets.errors import StageFailed, SynthError
+from synth_assets.warehouse import Warehouse
 
-__all__ = ["DBT", "PROJECT", "LocalDbt", "dbt_resource", "prepare", "quality_models"]
+__all__ = ["DBT", "PROJECT", "LocalDbt", "build_marts", "dbt_resource", "prepare", "quality_models"]
 
 DBT = Path(sys.executable).with_name("dbt")
 """The dbt of this virtual environment, whether or not that is activated."""
@@ -93,6 +94,22 @@ def _parse(project: DbtProject, manifest: Path) -> None:
     # As old as its beginning: a file that was changed meanwhile is newer.
     os.utime(made / "manifest.json", (started, started))
     (made / "manifest.json").replace(manifest)
+
+
+def build_marts(warehouse: Warehouse, marts: Sequence[str]) -> None:
+    """Build these marts and what they are made from, without tests, from the warehouse as it is now; seconds, under its lock.
+
+    Raises:
+        StageFailed: dbt could not.
+    """
+    warehouse.query("select 1")
+    with warehouse.exclusive():
+        os.environ["SYNTH_WAREHOUSE"] = str(warehouse.path)
+        arguments = ["--quiet", "--log-level-file=none", "--no-write-json", "run", "--select", " ".join(f"+{mart}" for mart in marts)]
+        target = prepare(PROJECT).parent / "build"
+        done = dbt_resource().cli(arguments, target_path=target, raise_on_error=False).wait()
+    if not done.is_successful():
+        raise StageFailed(f"the quality report's tables could not be built: {done.get_error()}")
 
 
 @dbt_assets(manifest=prepare(PROJECT), project=PROJECT, name="quality_models")  # type: ignore[untyped-decorator]

@@ -5,13 +5,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import dagster as dg
+from pydantic import Field
 
 from synth_assets.defs.resources import WarehouseResource
-from synth_assets.defs.stage import code_version, rule_table, sample_table, whole_asset
+from synth_assets.defs.stage import code_version, column_lineage, rule_table, sample_table, whole_asset
 from synth_assets.domain_files import domains_folder, list_domain_names, load_domains
 from synth_assets.errors import ConfigError, StageFailed
 from synth_assets.home import Home
-from synth_assets.release import card, export, facts, selection
+from synth_assets.release import card, export, facts, forms, options, quality_report, recipe, selection
 from synth_assets.schemas import RELEASE
 from synth_assets.warehouse import Warehouse
 
@@ -19,13 +20,35 @@ GROUP = "release"
 _COLUMNS = ("id", "domain", "kind", "mixed_id", "split")
 
 
-@whole_asset("release", group=GROUP, version=code_version(selection, export, facts, card), deps=["mixed"], kinds=["python", "parquet"])
-def release(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult[Any]:
+class ReleaseConfig(dg.Config):
+    """What a release may be asked for beyond its rows."""
+
+    order: str = "mixed"
+    """mixed, or curriculum: from easy to hard."""
+    forms: list[str] = Field(default_factory=list)
+    """Further forms: alpaca, sharegpt."""
+    with_report: bool = True
+    """Whether the quality report is built anew and goes with the release."""
+
+
+@whole_asset(
+    "release",
+    group=GROUP,
+    version=code_version(selection, export, facts, card, forms, options, recipe),
+    deps=["mixed"],
+    kinds=["python", "parquet"],
+)
+def release(context: dg.AssetExecutionContext, config: ReleaseConfig, warehouse: WarehouseResource) -> dg.MaterializeResult[Any]:
     """The last mix of every domain whose blocking checks passed, as a folder that trains."""
     database = warehouse.open()
-    made = collect(database)
+    wanted = options.Options.of(config.order, config.forms)
+    with database.exclusive():
+        made, texts = collect(database, wanted)
+        if config.with_report:
+            texts |= {"quality_report.html": _report(database, made)}
+    texts |= {"README.md": card.render(made, with_report=config.with_report), "release.json": facts.manifest(made)}
     rows = made.rows
-    folder = export.write(Home.from_env().releases, made.version, rows, {"README.md": card.render(made), "release.json": facts.manifest(made)})
+    folder = export.write(Home.from_env().releases, made.version, rows, texts, wanted.forms)
     for outcome in made.outcomes.values():
         outcome.kept = [{**{name: row[name] for name in _COLUMNS}, "version": made.version} for row in outcome.kept]
     counts = {f"{kind}_{split}": n for (kind, split), n in sorted(Counter((row["kind"], row["split"]) for row in rows).items())}
@@ -36,6 +59,7 @@ def release(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> 
         data_version=dg.DataVersion(data_version),
         metadata={
             "dagster/row_count": len(rows),
+            **column_lineage("release"),
             "path": dg.MetadataValue.path(str(folder)),
             "version": made.version,
             **numbers,
@@ -49,15 +73,17 @@ def release(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> 
     )
 
 
-def collect(warehouse: Warehouse) -> facts.Facts:
-    """Choose the rows of a release from what the warehouse has, and gather all that is to be said of it.
+def collect(warehouse: Warehouse, wanted: options.Options | None = None) -> tuple[facts.Facts, dict[str, str]]:
+    """Choose the rows of a release from what the warehouse has; returns all that is to be said of it, and the files of its recipe.
 
     Raises:
         StageFailed: no domain has a row to release.
     """
+    wanted = wanted or options.Options()
     loaded, broken = load_domains(domains_folder())
     source = facts.snapshot(warehouse, list(loaded))
-    outcomes = selection.select(source.mixed)
+    weights = {name: weight for name in source.mixed if (weight := loaded[name].config.mix.weight) is not None}
+    outcomes = selection.select(source.mixed, weights=weights, root_texts={root: text for root, (_, text) in source.roots.items()})
     empty = {name: "its mix has no rows" for name, rows in source.mixed.items() if not rows}
     left_out = {name: _without_folders(error) for name, error in broken.items()} | source.refused | empty
     left_out = dict(sorted(left_out.items()))
@@ -66,16 +92,30 @@ def collect(warehouse: Warehouse) -> facts.Facts:
     if not rows:
         reasons = "".join(f"\n  {name}: {reason}" for name, reason in left_out.items()) or "\n  there is no domain"
         raise StageFailed(f"no domain has a row to release:{reasons}")
-    domains = {name: loaded[name].config for name in released}
     # A domain that nobody ran is not missing: the card tells what was tried and is not here.
     tried = begun(warehouse) | set(broken)
-    told = {name: reason for name, reason in left_out.items() if name in tried}
-    return facts.Facts(export.version_of(rows), domains, released, told, source)
+    left_out = {name: reason for name, reason in left_out.items() if name in tried}
+    places = options.placed(rows, wanted.order, source.rounds)
+    for row in rows if places else ():
+        row["place"] = places[row["id"]]
+    used = {name: loaded[name] for name in released}
+    version = export.version_of(rows, [recipe.digest_of(used), wanted.order, wanted.forms])
+    made = facts.Facts(version, {name: domain.config for name, domain in used.items()}, released, left_out, source, wanted)
+    return made, recipe.recipe_files(used)
 
 
 def begun(warehouse: Warehouse) -> set[str]:
     """Domains of which a stage was ever stored."""
     return {row["domain"] for row in warehouse.rows("stage_accounts")}
+
+
+def _report(warehouse: Warehouse, made: facts.Facts) -> str:
+    from synth_assets.defs.dbt import build_marts
+
+    build_marts(warehouse, quality_report.MARTS)
+    with warehouse.read():
+        data = quality_report.collect(warehouse.query)
+    return quality_report.render(quality_report.of_release(data, made.version, made.outcomes))
 
 
 CHECKS = {

@@ -4,7 +4,7 @@ from typing import Any
 
 import dagster as dg
 
-from synth_assets import identity
+from synth_assets import identity, real_sources
 from synth_assets.accounts import Row
 from synth_assets.conversations import prompt_of
 from synth_assets.defs.generation import begin
@@ -68,14 +68,15 @@ def benchmark_rows(loaded: LoadedDomain) -> list[Row]:
     return rows
 
 
-@stage_asset("real_data", group=GROUP, version=code_version(seeds_method, decontamination), deps=["benchmarks"], kinds=["python"])
+@stage_asset("real_data", group=GROUP, version=code_version(seeds_method, real_sources, decontamination), deps=["benchmarks"], kinds=["python"])
 def real_data(context: dg.AssetExecutionContext, warehouse: WarehouseResource, domains: DomainsResource) -> dg.MaterializeResult[Any]:
-    """Curated rows of the files that the domain names, decontaminated like the synthetic ones."""
+    """Rows written by people, from the sources that the domain names, decontaminated like the synthetic ones."""
     loaded, database = domains.load(context.partition_key), warehouse.open()
     outcome = begin(loaded.config, "real_data")
-    seeds_method.real_data(loaded, outcome)
+    external = {place: real_sources.read_external(entry, loaded.config, loaded.folder) for place, (entry, _) in enumerate(loaded.curated) if entry.external}
+    seeds_method.real_data(loaded, outcome, external)
     index = benchmark_index(database, loaded, [])
-    hits = index.scan([(row["id"], prompt_of(row), row["response"]) for row in outcome.kept]).hits
+    hits = index.scan([(row["id"], prompt_of(row), "\n".join(filter(None, (row["response"], row["rejected"])))) for row in outcome.kept]).hits
     gates.reject_contaminated(outcome.kept, hits, outcome)
     outcome.kept = [row for row in outcome.kept if row["id"] not in outcome.rejected_ids]
     return store(context, database, "real_data", outcome, extra={"contamination_hits": [hit._asdict() for hit in hits]})
@@ -153,12 +154,13 @@ def spot_check(context: dg.AssetExecutionContext, warehouse: WarehouseResource, 
 
 
 @stage_asset("mixed", group=GROUP, version=code_version(mixing, mixture), deps=["filtered", "spot_check", "real_data"], kinds=["python"])
-def mixed(context: dg.AssetExecutionContext, warehouse: WarehouseResource, domains: DomainsResource) -> dg.MaterializeResult[Any]:
+def mixed(context: dg.AssetExecutionContext, warehouse: WarehouseResource, domains: DomainsResource, embedder: EmbedderResource) -> dg.MaterializeResult[Any]:
     """Synthetic and real rows at the domain's share, per kind, without what people rejected."""
     domain, database = domains.load(context.partition_key).config, warehouse.open()
     outcome = begin(domain, "mixed")
     database.read_passed("spot_check", domain.name)
     synthetic, real = (database.read_passed(stage, domain.name) for stage in ("filtered", "real_data"))
     verdicts = standing.verdicts([Entry.of(row) for row in database.rows("reviews", domain.name)], domain.name)
-    shares = mixture.blend(domain, synthetic, real, verdicts, terms_of, outcome)
+    vectors = embedder.open()
+    shares = mixture.blend(domain, synthetic, real, verdicts, terms_of, outcome, vectors.embed if vectors.supports(domain.language) else None)
     return store(context, database, "mixed", outcome, metrics=shares)

@@ -12,7 +12,7 @@ from typing import Any, cast
 
 import dagster as dg
 
-from synth_assets import progress, schemas
+from synth_assets import lineage, progress, schemas
 from synth_assets.accounts import Outcome, Row
 from synth_assets.defs.partitions import DOMAINS
 from synth_assets.errors import BatchPending
@@ -43,6 +43,12 @@ def column_schema(table: Table) -> dg.TableSchema:
     return dg.TableSchema(
         [dg.TableColumn(c.name, c.type, c.description, constraints=dg.TableColumnConstraints(nullable=not c.required)) for c in table.columns]
     )
+
+
+def column_lineage(stage: str) -> dict[str, dg.TableColumnLineage]:
+    """Metadata of a materialization: which columns its columns are made from, as the UI draws it; empty where none is."""
+    deps = {column: [dg.TableColumnDep(dg.AssetKey(table), name) for table, name in above] for column, above in lineage.sources(stage)}
+    return {"dagster/column_lineage": dg.TableColumnLineage(deps)} if deps else {}
 
 
 Decorator = Callable[[Callable[..., dg.MaterializeResult[Any]]], dg.AssetsDefinition]
@@ -118,6 +124,7 @@ def store(
         data_version=dg.DataVersion(version),
         metadata={
             "dagster/partition_row_count": len(outcome.kept),
+            **column_lineage(stage),
             **numbers,
             **({"rejected_by_rule": rule_table(outcome)} if outcome.rejected else {}),
             **({"sample": sample_table(schemas.BY_NAME[stage], outcome.kept)} if outcome.kept else {}),

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from synth_assets.quality.pairs import Floats, Integers, Pairs, exact, pairs_of
 
-__all__ = ["cosine_pairs", "nearest_cosine"]
+__all__ = ["cosine_pairs", "cosines", "nearest_cosine"]
 
 _BLOCK = 256
 """Rows multiplied at a time with all others: 256 x 50,000 products are 100 MB."""
@@ -30,6 +30,12 @@ def cosine_pairs(matrix: NDArray[np.floating[Any]], threshold: float | Fraction)
         row, other = row[later], other[later]
         parts.append((row + start, other + start, products[row, other]))
     return pairs_of("cosine", parts)
+
+
+def cosines(one: NDArray[np.floating[Any]], other: NDArray[np.floating[Any]]) -> Floats:
+    """The cosine of every row of `one` with every row of `other` (rows x dimensions, float32), in float64."""
+    found: Floats = _unit(one) @ _unit(other).T
+    return found
 
 
 def nearest_cosine(matrix: NDArray[np.floating[Any]]) -> Floats:

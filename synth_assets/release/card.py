@@ -14,10 +14,13 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from synth_assets.accounts import Row
+from synth_assets.conversations import approximate_tokens
 from synth_assets.quality.findings import one_line
-from synth_assets.release.export import data_file, tables
-from synth_assets.release.facts import Facts, approximate_tokens
+from synth_assets.release.export import data_files, tables
+from synth_assets.release.facts import Facts, achieved
+from synth_assets.release.recipe import FOLDER
 from synth_assets.release.selection import HELD_OUT, KINDS, ROUGE_L, SPLITS
+from synth_assets.teacher.terms import terms_of
 
 __all__ = ["CURATED", "SMALL_TEACHER", "escaped", "front_matter", "render"]
 
@@ -35,8 +38,11 @@ _ACCOUNT = {"planned", "kept", "rejected", "surplus", "yield", "calls", "input_t
 """Metrics that the card shows elsewhere."""
 
 
-def render(facts: Facts) -> str:
-    """`README.md`: Markdown with the YAML front matter from which `datasets.load_dataset(folder, "sft")` finds its files."""
+def render(facts: Facts, *, with_report: bool = False) -> str:
+    """`README.md`: Markdown with the YAML front matter from which `datasets.load_dataset(folder, "sft")` finds its files.
+
+    `with_report` says whether the quality report goes with the release.
+    """
     environment = Environment(  # noqa: S701 - the page is Markdown: `finalize` escapes for it
         finalize=lambda value: value if isinstance(value, Markup) else escaped(value),
         undefined=StrictUndefined,
@@ -58,6 +64,16 @@ def render(facts: Facts) -> str:
         methods=_shares(rows, "domain", "kind", "method"),
         licenses=_shares(rows, "source", "license", "origin"),
         curated=sum(CURATED in (row["source"], row["license"]) for row in rows),
+        seed_sources=[(*place, n) for place, n in facts.seed_sources.items()],
+        shares=[
+            (name, kind, domain.mix.synthetic_share, found["rows"], found["tokens"])
+            for name, domain in facts.domains.items()
+            for kind in KINDS
+            if (found := achieved(facts.outcomes[name].kept, kind))
+        ],
+        recipe=FOLDER,
+        with_report=with_report,
+        terms=terms_of,
         small_teachers=[model for model in facts.teachers if SMALL_TEACHER in model.lower()],
         warned=[name for name, domain in facts.domains.items() if domain.gates.quality == "warn"],
         figures=_figures(facts.source.history),
@@ -69,7 +85,7 @@ def render(facts: Facts) -> str:
 def front_matter(facts: Facts) -> str:
     """The card's YAML, which names the Parquet files of every kind and split that is not empty."""
     present = list(tables(facts.rows))
-    found = sorted({one_line(row["license"]).lower() for row in facts.rows})
+    found = sorted({one_line(license_).lower() for license_ in (*(row["license"] for row in facts.rows), *(place[1] for place in facts.seed_sources))})
     known = set(found) <= _HUB_LICENSES
     count = len(facts.rows)
     data: dict[str, Any] = {
@@ -83,7 +99,7 @@ def front_matter(facts: Facts) -> str:
             {
                 "config_name": kind,
                 **({"default": True} if kind == present[0][0] else {}),
-                "data_files": [{"split": split, "path": data_file(kind, split)} for split in SPLITS if (kind, split) in present],
+                "data_files": [{"split": split, "path": data_files(kind, split)} for split in SPLITS if (kind, split) in present],
             }
             for kind in KINDS
             if any(kind == k for k, _ in present)

@@ -1,7 +1,8 @@
 """A release on disk: one folder per version, with Parquet and JSON Lines per kind and split, in the form that TRL trains on.
 
-A folder is written beside its final name, synced, and renamed, so that under its final name it is whole or absent, whatever kills the writer.
-Its name is a digest of its rows: the same rows are the same release, and writing them again checks the folder and leaves it alone.
+A folder is written beside its final name, synced, made read-only and renamed, so that under its final name it is whole or absent, whatever kills
+the writer. Its name is a digest of its rows and of what it was made by: the same release is the same folder, and writing it again checks it and
+leaves it alone.
 
 Invariant: equal rows and texts give equal bytes, on the same versions of the libraries.
 """
@@ -19,19 +20,23 @@ from typing import TYPE_CHECKING
 from synth_assets.accounts import Row
 from synth_assets.errors import StageFailed
 from synth_assets.identity import data_version, digest
+from synth_assets.release.forms import FORMS
 from synth_assets.release.selection import KINDS, SPLITS
 
 if TYPE_CHECKING:
     import pyarrow
 
-__all__ = ["CHECKSUMS", "FORMAT", "data_file", "latest", "read", "tables", "verify", "version_of", "write"]
+__all__ = ["CHECKSUMS", "FORMAT", "data_files", "latest", "read", "shards", "tables", "verify", "version_of", "write"]
 
-FORMAT = 1
+FORMAT = 2
 """Number of the files' layout and columns; part of every version."""
 
 CHECKSUMS = "SHA256SUMS"
 LOCK_TIMEOUT = 600.0
 """Seconds to wait for another release that is being written."""
+
+SHARD_BYTES = 256 * 2**20
+"""Bytes of text in one Parquet file, after which the next begins: what the Hub's viewer and a reader with little memory take well."""
 
 _UNFINISHED = ".unfinished-"
 _MESSAGES = {"sft": ("messages",), "preference": ("prompt", "chosen", "rejected")}
@@ -40,30 +45,51 @@ _TEXTS = ("id", "domain", "topic", "language", "origin", "source", "license", "m
 _LINE_ENDS = {code: f"\\u{code:04x}" for code in (0x85, 0x2028, 0x2029)}
 
 
-def data_file(kind: str, split: str) -> str:
-    """Path of a Parquet file within the release; the JSON Lines file differs by its suffix."""
-    return f"{kind}/{split}-00000.parquet"
+def data_files(kind: str, split: str) -> str:
+    """Pattern of the Parquet files of a kind and split within the release; the JSON Lines files differ by their suffix."""
+    return f"{kind}/{split}-*.parquet"
 
 
 def tables(rows: Sequence[Row]) -> dict[tuple[str, str], list[Row]]:
-    """Rows as they are exported, by (kind, split), empty ones left out, each by id: ids are digests, so domains and topics come mixed.
+    """Rows as they are exported, by (kind, split), empty ones left out, each by its `place`, where rows have one, then by id.
+
+    Ids are digests, so without places domains and topics come mixed.
 
     Args:
         rows: Kept candidates of `selection.select`.
     """
     found: defaultdict[tuple[str, str], list[Row]] = defaultdict(list)
-    for row in sorted(rows, key=lambda row: str(row["id"])):
+    for row in sorted(rows, key=lambda row: (row.get("place", 0), str(row["id"]))):
         found[row["kind"], row["split"]].append(_exported(row))
     return {(kind, split): found[kind, split] for kind in KINDS for split in SPLITS if (kind, split) in found}
 
 
-def version_of(rows: Sequence[Row]) -> str:
-    """The version that these rows are: `r-` and twelve hexadecimal digits."""
+def shards(rows: Sequence[Row], most: int | None = None) -> list[Sequence[Row]]:
+    """Exported rows cut, in order, into pieces of at most `most` bytes of text (default SHARD_BYTES); a longer row is a piece of its own."""
+    found: list[list[Row]] = [[]]
+    room = limit = SHARD_BYTES if most is None else most
+    for row in rows:
+        size = sum(len(turn["content"].encode()) for name in ("messages", "prompt", "chosen", "rejected") for turn in row.get(name) or ())
+        if found[-1] and size > room:
+            found.append([])
+            room = limit
+        found[-1].append(row)
+        room -= size
+    return [*found]
+
+
+def version_of(rows: Sequence[Row], made_by: object = None) -> str:
+    """The version that these rows are: `r-` and twelve hexadecimal digits.
+
+    Args:
+        rows: Kept candidates of `selection.select`.
+        made_by: What else decides the files: the recipe, the order, further forms. Plain data.
+    """
     exported = ({"kind": kind, "split": split, **row} for (kind, split), group in tables(rows).items() for row in group)
-    return f"r-{digest([FORMAT, data_version(exported)])[:12]}"
+    return f"r-{digest([FORMAT, data_version(exported), made_by])[:12]}"
 
 
-def write(releases: Path, version: str, rows: Sequence[Row], texts: Mapping[str, str]) -> Path:
+def write(releases: Path, version: str, rows: Sequence[Row], texts: Mapping[str, str], forms: Sequence[str] = ()) -> Path:
     """Write a release, unless it is there, and make it the latest; returns its folder.
 
     Args:
@@ -71,6 +97,7 @@ def write(releases: Path, version: str, rows: Sequence[Row], texts: Mapping[str,
         version: `version_of(rows)`.
         rows: Kept candidates of `selection.select`.
         texts: Further files by path within the release, such as the card.
+        forms: Names of FORMS to write too.
 
     Raises:
         StageFailed: the disk refused, another release is being written, or the folder of that version was changed since it was written.
@@ -88,7 +115,7 @@ def write(releases: Path, version: str, rows: Sequence[Row], texts: Mapping[str,
         else:
             unfinished = releases / f"{_UNFINISHED}{version}"
             try:
-                _fill(unfinished, rows, texts)
+                _fill(unfinished, rows, texts, forms)
                 unfinished.rename(folder)
             except BaseException:
                 shutil.rmtree(unfinished, ignore_errors=True)
@@ -125,8 +152,7 @@ def read(folder: Path) -> list[Row]:
     found: list[Row] = []
     for kind in KINDS:
         for split in SPLITS:
-            path = folder / data_file(kind, split)
-            if path.is_file():
+            for path in sorted(folder.glob(data_files(kind, split))):
                 found += [{"kind": kind, "split": split, **row} for row in pq.ParquetFile(path).read(columns=list(_TEXTS)).to_pylist()]
     return found
 
@@ -136,24 +162,37 @@ def _exported(row: Row) -> Row:
     return dict(zip(_MESSAGES[row["kind"]], said, strict=False)) | {name: row[name] for name in _TEXTS}
 
 
-def _fill(folder: Path, rows: Sequence[Row], texts: Mapping[str, str]) -> None:
+def _fill(folder: Path, rows: Sequence[Row], texts: Mapping[str, str], forms: Sequence[str]) -> None:
     import pyarrow.parquet as pq
 
     folder.mkdir()
     for (kind, split), group in tables(rows).items():
-        path = folder / data_file(kind, split)
-        path.parent.mkdir(exist_ok=True)
-        # Everything that a later pyarrow might choose otherwise is stated.
-        pq.write_table(_arrow(kind, group), path, version="2.6", data_page_version="1.0", compression="zstd", compression_level=3, row_group_size=10_000)
-        with path.with_suffix(".jsonl").open("w", encoding="utf-8", newline="\n") as lines:
-            for row in group:
-                lines.write(json.dumps(row, ensure_ascii=False).translate(_LINE_ENDS) + "\n")
+        for number, shard in enumerate(shards(group)):
+            path = folder / kind / f"{split}-{number:05}.parquet"
+            path.parent.mkdir(exist_ok=True)
+            # Everything that a later pyarrow might choose otherwise is stated.
+            pq.write_table(_arrow(kind, shard), path, version="2.6", data_page_version="1.0", compression="zstd", compression_level=3, row_group_size=10_000)
+            _write_lines(path.with_suffix(".jsonl"), shard)
+            for form in forms:
+                turned = [{"id": row["id"], **FORMS[form](row)} for row in shard]
+                _write_lines(folder / form / kind / f"{path.stem}.jsonl", turned)
     for name, text in texts.items():
-        (folder / name).write_text(text, encoding="utf-8", newline="\n")
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8", newline="\n")
     sums = "".join(f"{_sha256(folder / name)}  {name}\n" for name in _files(folder))
     (folder / CHECKSUMS).write_text(sums, encoding="utf-8", newline="\n")
     for path in (*folder.rglob("*"), folder):
         _sync(path)
+        if path.is_file():
+            path.chmod(0o444)
+
+
+def _write_lines(path: Path, rows: Sequence[Row]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", encoding="utf-8", newline="\n") as lines:
+        for row in rows:
+            lines.write(json.dumps(row, ensure_ascii=False).translate(_LINE_ENDS) + "\n")
 
 
 def _arrow(kind: str, rows: Sequence[Row]) -> "pyarrow.Table":

@@ -6,19 +6,21 @@ Invariant: rows and facts belong together, because one read transaction gave bot
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from synth_assets.accounts import Outcome, Row
 from synth_assets.config import Domain
+from synth_assets.conversations import approximate_tokens, prompt_of
 from synth_assets.errors import UpstreamNotPassed
 from synth_assets.release.export import FORMAT, tables
-from synth_assets.release.selection import HELD_OUT, ROUGE_L
+from synth_assets.release.options import Options
+from synth_assets.release.selection import HELD_OUT, KINDS, ROUGE_L
 from synth_assets.schemas import STAGES
 from synth_assets.warehouse import Warehouse
 
-__all__ = ["PACKAGES", "UNKNOWN", "Facts", "Snapshot", "approximate_tokens", "manifest", "snapshot"]
+__all__ = ["PACKAGES", "UNKNOWN", "Facts", "Snapshot", "achieved", "manifest", "snapshot"]
 
 UNKNOWN = "unknown"
 
@@ -61,6 +63,12 @@ class Snapshot:
     """domain, purpose, verdict, rows of the spot check."""
     costs: list[Row]
     """model, calls, input_tokens, output_tokens, cost_usd (of the calls whose price is known), unpriced calls."""
+    roots: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """(method, prompt) of a root by its `root_id`; rows of people have none here."""
+    rounds: dict[str, int] = field(default_factory=dict)
+    """Rounds of evolution behind the instruction of a synthetic row, by its row of `filtered`."""
+    rules: list[Row] = field(default_factory=list)
+    """domain, stage, rule, candidates that it rejected, of the gates and the methods, in the order of the graph."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +83,7 @@ class Facts:
     left_out: Mapping[str, str]
     """Why, by domain."""
     source: Snapshot
+    options: Options = field(default_factory=Options)
 
     @property
     def rows(self) -> list[Row]:
@@ -94,6 +103,16 @@ class Facts:
     def teachers(self) -> dict[str, int]:
         """Synthetic rows by the model that wrote them."""
         return _counted(self._makers(0))
+
+    @property
+    def seed_sources(self) -> dict[tuple[str, str], int]:
+        """Synthetic rows by source and licence of the seeds that they descend from: of their root itself, or as its examples. Magpie has none."""
+        found: Counter[tuple[str, str]] = Counter()
+        for name, outcome in self.outcomes.items():
+            seeds = self.domains[name].seeds
+            makers = {row["id"]: self.source.roots.get(row["root_id"], ("", ""))[0] for row in self.source.mixed.get(name, ()) if row["origin"] == "synthetic"}
+            found[seeds.source, seeds.license] += sum(makers.get(row["mixed_id"]) in {"seed", "self_instruct"} for row in outcome.kept)
+        return {place: n for place, n in sorted(found.items()) if n}
 
     @property
     def reward_versions(self) -> dict[str, int]:
@@ -145,6 +164,28 @@ def snapshot(warehouse: Warehouse, domains: Sequence[str]) -> Snapshot:
                 "where list_contains(?, domain) group by 1, 2, 3 order by 1, 2, 3 nulls last",
                 [readable],
             ),
+            roots={
+                row["id"]: (row["method"], prompt_of(row))
+                for row in warehouse.query(
+                    "select id, method, instruction, input from synth.evolved_instructions where round = 0 and list_contains(?, domain)", [readable]
+                )
+            },
+            rounds={
+                row["id"]: row["round"]
+                for row in warehouse.query(
+                    "select f.id, e.round from synth.filtered f left join synth.preference_pairs p on p.id = f.source_id "
+                    "join synth.teacher_responses t on t.id = coalesce(p.response_id, f.source_id) "
+                    "join synth.evolved_instructions e on e.id = t.instruction_id where list_contains(?, f.domain)",
+                    [readable],
+                )
+            },
+            rules=_by_stage(
+                warehouse.query(
+                    "select domain, stage, rule, count(*) as row_count from synth.rejections where stage <> 'release' and list_contains(?, domain) "
+                    "group by all order by row_count desc, rule",
+                    [readable],
+                )
+            ),
             costs=warehouse.query(
                 "select model, count(*) as calls, sum(input_tokens)::BIGINT as input_tokens, sum(output_tokens)::BIGINT as output_tokens, "
                 "sum(cost_usd) as cost_usd, count(*) filter (where cost_usd is null) as unpriced from synth.teacher_calls "
@@ -152,12 +193,6 @@ def snapshot(warehouse: Warehouse, domains: Sequence[str]) -> Snapshot:
                 [readable],
             ),
         )
-
-
-def approximate_tokens(row: Row) -> int:
-    """Tokens of a released row, roughly: UTF-8 bytes by 4, which suits both English words and Han characters."""
-    said = [*row["messages"], *(row.get("chosen") or ()), *(row.get("rejected") or ())]
-    return round(sum(len(message["content"].encode()) for message in said) / 4)
 
 
 def manifest(facts: Facts) -> str:
@@ -168,6 +203,15 @@ def manifest(facts: Facts) -> str:
         "format": FORMAT,
         "rows": {f"{kind}/{split}": len(rows) for (kind, split), rows in tables(facts.rows).items()},
         "held_out": dict(HELD_OUT),
+        "order": facts.options.order,
+        "forms": list(facts.options.forms),
+        "mix": {
+            name: {
+                **domain.mix.model_dump(),
+                "achieved": {kind: shares for kind in KINDS if (shares := achieved(facts.outcomes[name].kept, kind))},
+            }
+            for name, domain in facts.domains.items()
+        },
         "inputs": {row["domain"]: {"mixed": row["data_version"]} for row in facts.source.history if row["stage"] == "mixed"},
         "teachers": facts.teachers,
         "reward_versions": facts.reward_versions,
@@ -187,6 +231,16 @@ def manifest(facts: Facts) -> str:
         "left_out": dict(facts.left_out),
     }
     return json.dumps(data, ensure_ascii=False, indent=2) + "\n"
+
+
+def achieved(rows: Sequence[Row], kind: str) -> dict[str, float]:
+    """Synthetic share of one kind's rows, by rows and by tokens; empty where there are none."""
+    of_kind = [row for row in rows if row["kind"] == kind]
+    tokens = Counter({"synthetic": 0, "real": 0})
+    for row in of_kind:
+        tokens[row["origin"]] += approximate_tokens(row)
+    synthetic = sum(row["origin"] == "synthetic" for row in of_kind)
+    return {"rows": synthetic / len(of_kind), "tokens": tokens["synthetic"] / max(1, tokens.total())} if of_kind else {}
 
 
 def _history(warehouse: Warehouse, domains: Sequence[str]) -> list[Row]:

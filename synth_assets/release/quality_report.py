@@ -7,18 +7,19 @@ scripts and requests of any kind, whatever a model wrote.
 
 import json
 import os
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 
-from synth_assets.accounts import Row
+from synth_assets.accounts import Outcome, Row
+from synth_assets.schemas import STAGES
 
-__all__ = ["MARTS", "Query", "ReportData", "Sample", "collect", "render", "write"]
+__all__ = ["MARTS", "Query", "ReportData", "Sample", "collect", "of_release", "render", "write"]
 
 Query = Callable[[str, Sequence[Any]], list[Row]]
 """Rows of a `select`, given its text and the values of its `?`."""
@@ -109,6 +110,30 @@ def collect(query: Query, *, kept_samples: int = 3, rejected_samples: int = 1) -
         kept=[_kept(row) for row in query(_KEPT, [kept_samples])],
         rejected=_rejected(query(_REJECTED, [rejected_samples])),
     )
+
+
+def of_release(data: ReportData, version: str, outcomes: Mapping[str, Outcome]) -> ReportData:
+    """The report that goes with a release: `data` as it was before, with the release's own account in the place of an earlier one's."""
+    own = [
+        {
+            "domain": domain,
+            "stage": "release",
+            "position": len(STAGES) + 1,
+            "planned": outcome.planned,
+            "candidates": outcome.candidates,
+            "kept": len(outcome.kept),
+            "rejected": len(outcome.rejected_ids),
+            "surplus": len(outcome.surplus),
+            "checks": None,
+            "yield": len(outcome.kept) / outcome.planned if outcome.planned else None,
+        }
+        for domain, outcome in outcomes.items()
+    ]
+    funnel = sorted([*(row for row in data.funnel if row["stage"] != "release"), *own], key=lambda row: (row["domain"], row["position"]))
+    place = ("domain", "kind", "origin", "source", "license")
+    released = Counter(tuple(row[name] for name in place) for outcome in outcomes.values() for row in outcome.kept)
+    mix = [{**row, "released_rows": released[tuple(row[name] for name in place)]} for row in data.mix_composition]
+    return replace(data, release=version, funnel=funnel, mix_composition=mix)
 
 
 def render(data: ReportData) -> str:

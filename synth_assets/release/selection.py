@@ -1,9 +1,10 @@
 """What a release takes from the mixed rows of its domains, and which split each row stands in.
 
-Near-duplicates within one domain were removed by its own gates; here rows are compared with those of the other domains. Splits are made by root,
-over both kinds together, so that no prompt of a preference pair is trained on in one split and tested in another.
+Near-duplicates within one domain were removed by its own gates; here rows are compared with those of the other domains. Then the domains that
+have a weight are brought to it. Splits are made by family, over both kinds together: rows that share a root, or a prompt with a root, so that
+no prompt is trained on in one split and tested in another, whoever wrote it.
 
-Invariant: rows that share a root stand in one split, and every mixed row is kept or rejected.
+Invariant: rows of one family stand in one split, and every mixed row is kept, rejected or surplus.
 """
 
 from collections import defaultdict
@@ -14,10 +15,11 @@ from math import floor
 from synth_assets.accounts import Outcome, Row
 from synth_assets.identity import digest, row_id
 from synth_assets.quality.findings import one_line
+from synth_assets.quality.mixing import largest_remainder, sample
 from synth_assets.quality.near_duplicates import RougePool
 from synth_assets.quality.words import normalised, words
 
-__all__ = ["HELD_OUT", "KINDS", "ROUGE_L", "SPLITS", "prompt_of", "select", "split_roots"]
+__all__ = ["HELD_OUT", "KINDS", "ROUGE_L", "SPLITS", "families", "prompt_of", "select", "split_roots"]
 
 KINDS = ("sft", "preference")
 SPLITS = ("train", "validation", "test")
@@ -32,7 +34,13 @@ _ROOTS_TO_HOLD_OUT = 20
 """A kind with this many roots has at least one in validation and one in test, whatever the shares."""
 
 
-def select(mixed: Mapping[str, Sequence[Row]], held_out: Mapping[str, float] = HELD_OUT) -> dict[str, Outcome]:
+def select(
+    mixed: Mapping[str, Sequence[Row]],
+    held_out: Mapping[str, float] = HELD_OUT,
+    *,
+    weights: Mapping[str, float] | None = None,
+    root_texts: Mapping[str, str] | None = None,
+) -> dict[str, Outcome]:
     """Choose and split the rows of a release.
 
     Of rows that repeat each other across domains the real one stands, then that of the earlier domain in name order, then the lower id.
@@ -40,10 +48,12 @@ def select(mixed: Mapping[str, Sequence[Row]], held_out: Mapping[str, float] = H
     Args:
         mixed: Rows of `mixed` by domain.
         held_out: Shares of `validation` and `test`.
+        weights: Of each kind, the rows of these domains stand in these proportions, as many as there can be; other domains give all their rows.
+        root_texts: Prompt of a root by its `root_id`, where it is known: a row that asks the same is of its family.
 
     Returns:
         What became of each domain's rows. A candidate is its row of `mixed` with the release's own `id` and the old one as `mixed_id`;
-        a kept one also has its `split`.
+        a kept one also has its `split`, and as `root_id` the least root of its family.
     """
     outcomes = {domain: Outcome(planned=len(rows)) for domain, rows in sorted(mixed.items())}
     candidates = [
@@ -58,10 +68,54 @@ def select(mixed: Mapping[str, Sequence[Row]], held_out: Mapping[str, float] = H
         if not repeats:
             seen[row["kind"]].add(row)
             outcome.kept.append(row)
+    for domain, surplus in _beyond_weights(outcomes, weights or {}).items():
+        outcomes[domain].surplus = [row for row in outcomes[domain].kept if row["id"] in surplus]
+        outcomes[domain].kept = [row for row in outcomes[domain].kept if row["id"] not in surplus]
+    heads = families([row for outcome in outcomes.values() for row in outcome.kept], root_texts or {})
+    for outcome in outcomes.values():
+        outcome.kept = [{**row, "root_id": heads[row["root_id"]]} for row in outcome.kept]
     splits = split_roots(((row["kind"], row["root_id"]) for outcome in outcomes.values() for row in outcome.kept), held_out)
     for outcome in outcomes.values():
         outcome.kept = sorted(({**row, "split": splits[row["root_id"]]} for row in outcome.kept), key=lambda row: str(row["id"]))
     return outcomes
+
+
+def families(rows: Sequence[Row], root_texts: Mapping[str, str]) -> dict[str, str]:
+    """The least root of its family by root: roots are joined where rows of theirs, or they themselves, ask the same."""
+    above: dict[str, str] = {}
+
+    def head(member: str) -> str:
+        while above.setdefault(member, member) != member:
+            above[member] = member = above[above[member]]
+        return member
+
+    roots = {str(row["root_id"]) for row in rows}
+    asked = [(str(row["root_id"]), prompt_of(row)) for row in rows] + [(root, text) for root, text in root_texts.items() if root in roots]
+    for root, prompt in asked:
+        one, other = sorted((head(root), head(f"prompt {digest(_folded(prompt))}")))
+        above[other] = one
+    least: dict[str, str] = {}
+    for root in sorted(roots):
+        least.setdefault(head(root), root)
+    return {root: least[head(root)] for root in roots}
+
+
+def _beyond_weights(outcomes: Mapping[str, Outcome], weights: Mapping[str, float]) -> dict[str, set[str]]:
+    """Ids of the rows, by domain, that the weights leave no room for; of what stays, origins and topics keep their proportions."""
+    beyond: dict[str, set[str]] = defaultdict(set)
+    for kind in KINDS:
+        found = {domain: [row for row in outcomes[domain].kept if row["kind"] == kind] for domain in sorted(weights) if domain in outcomes}
+        exact = {domain: Fraction(str(weights[domain])) for domain, rows in found.items() if rows}
+        if len(exact) < 2:
+            continue
+        total = sum(exact.values())
+        size = floor(min(len(found[domain]) * total / weight for domain, weight in exact.items()))
+        for domain, seats in largest_remainder(exact, size).items():
+            sides = {origin: {r["id"]: r["topic"] for r in found[domain] if r["origin"] == origin} for origin in ("synthetic", "real")}
+            shares = largest_remainder({origin: len(side) for origin, side in sides.items()}, min(seats, len(found[domain])))
+            kept = {i for origin, side in sides.items() for i in sample(side, shares[origin], "release", domain, kind, origin)}
+            beyond[domain] |= {row["id"] for row in found[domain]} - kept
+    return beyond
 
 
 def split_roots(roots: Iterable[tuple[str, str]], held_out: Mapping[str, float] = HELD_OUT) -> dict[str, str]:
@@ -135,7 +189,11 @@ class _Seen:
 def _conversation(row: Row) -> str:
     """Digest of all that is said in a row, white space, case and compatibility forms apart."""
     parts = (row["messages"], row.get("chosen") or [], row.get("rejected") or [])
-    return digest([[[m["role"], *normalised(m["content"]).casefold().split()] for m in part] for part in parts])
+    return digest([[[m["role"], *_folded(m["content"])] for m in part] for part in parts])
+
+
+def _folded(text: str) -> list[str]:
+    return normalised(text).casefold().split()
 
 
 def _named(row: Row) -> str:

@@ -159,6 +159,8 @@ class Warehouse:
         by_stage: dict[str, list[Row]] = {t.name: [] for t in schemas.TABLES if t.slice is Slice.DOMAIN_STAGE}
         for domain, outcome in outcomes.items():
             outcome.check_balance(stage, domain)
+            if strays := [str(row["id"]) for row in outcome.kept if row.get("domain") != domain]:
+                raise WarehouseError(f"{stage}, row {strays[0]}: it is not a row of {domain}, under whose account it was kept. Please report this defect.")
             kept += outcome.kept
             for name, rows in _kept_by_stage(outcome, stage, NOTHING).items():
                 by_stage[name] += [{"domain": domain, "stage": stage} | row for row in rows]

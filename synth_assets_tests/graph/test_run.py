@@ -1,6 +1,7 @@
 """`synth-assets run` over the whole graph: what came out, again, stopped half way, and with broken input."""
 
 import json
+import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -10,6 +11,8 @@ from pathlib import Path
 import pandas
 import pytest
 
+from synth_assets.lineage import COLUMNS
+from synth_assets.release.provenance import trace
 from synth_assets.warehouse import Warehouse
 from synth_assets_tests.graph.world import command, environment, stored, synth_assets, teacher, write_domain
 from synth_assets_tests.messages_api import Answer, Call, Fault, MessagesApi
@@ -98,6 +101,75 @@ def test_the_same_command_again_asks_nothing_and_changes_nothing(made: Made) -> 
     assert again.returncode == 0, again.stdout + again.stderr
     assert len(made.api.calls) == asked and "Teacher calls in this run: 0." in again.stdout
     assert stored(made.home) == before
+
+
+def test_why_tells_of_every_row_whatever_became_of_it(made: Made) -> None:
+    tables = stored(made.home)
+    warehouse = Warehouse(made.home / "warehouse.duckdb")
+    seeds = {row["id"] for row in tables["seeds"]}
+    found = {row["id"]: "released" for row in tables["release"]}
+    found |= {row["row_id"]: row["rule"] for row in tables["rejections"]} | {row["row_id"]: "surplus" for row in tables["surplus"]}
+    paid = {row["key"] for row in tables["teacher_calls"]}
+    reached: set[str] = set()
+    with warehouse.read():
+        for wanted, fate in found.items():
+            tree = trace(warehouse.query, made.home / "ledger.sqlite", wanted)
+            asked = next(step for step in tree.steps if step.asked)
+            assert fate in {"released", asked.fate, *(r["rule"] for r in asked.rejections)}, wanted
+            ids = {step.row_id for step in tree.steps}
+            assert all(set(step.parents) <= ids for step in tree.steps), wanted
+            magpie = any(step.row.get("method") == "magpie" for step in tree.steps)
+            person = tree.steps[0].stage == "real_data"
+            assert magpie or person or ids & seeds, wanted
+            assert all(call["request"] and (call["text"] or call["thinking"] or call["stop_reason"]) for step in tree.steps for call in step.calls), wanted
+            reached |= {call["key"] for step in tree.steps for call in step.calls}
+    # Behind every call that was paid stands a row that says so, but for rows that were kept and went no further.
+    assert reached <= paid and len(reached) > 0.5 * len(paid)
+
+
+def test_why_by_the_command_line_knows_the_checks(made: Made) -> None:
+    rejected = stored(made.home)["rejections"][0]
+    env = environment(made.home, made.domains, made.api.url)
+    data = json.loads(synth_assets(env, "why", rejected["row_id"], "--json").stdout)
+    checks = {check["check"]: check["passed"] for step in data["steps"] for check in step["checks"]}
+    assert checks["ids_unique"] is True and len(checks) > 5
+    shown = synth_assets(env, "why", rejected["row_id"])
+    assert shown.returncode == 0 and f"rejected by {rejected['rule']}" in shown.stdout
+
+
+def test_column_lineage_is_recorded_for_the_ui(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    import dagster as dg
+
+    monkeypatch.setenv("DAGSTER_HOME", str(made.home / "dagster"))
+    with dg.DagsterInstance.get() as instance:
+        for stage in COLUMNS:
+            event = instance.get_latest_materialization_event(dg.AssetKey(stage))
+            assert event is not None and event.asset_materialization is not None
+            lineage = event.asset_materialization.metadata["dagster/column_lineage"].value
+            assert isinstance(lineage, dg.TableColumnLineage)
+            found = {column: {f"{d.asset_key.to_user_string()}.{d.column_name}" for d in deps} for column, deps in lineage.deps_by_column.items()}
+            assert found == {column: set(above) for column, above in COLUMNS[stage].items()}
+
+
+def test_a_release_has_its_recipe_and_report_and_is_remixed_without_the_teacher(made: Made, tmp_path: Path) -> None:
+    version = (made.home / "release" / "latest").read_text().strip()
+    folder = made.home / "release" / version
+    assert (folder / "recipe" / "domains" / "boats.yaml").read_text() == (made.domains / "boats.yaml").read_text()
+    report = (folder / "quality_report.html").read_text()
+    assert version in report and "reward_floor" in report
+    home, domains = shutil.copytree(made.home, tmp_path / "home"), write_domain(tmp_path / "domains", mix={"synthetic_share": 0.7, "weight": 2})
+    asked = len(made.api.calls)
+    env = environment(home, domains, made.api.url)
+    done = synth_assets(env, "release", "make", "--remix", "--order", "curriculum", "--form", "sharegpt")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len(made.api.calls) == asked
+    newest = (home / "release" / "latest").read_text().strip()
+    assert newest != version and (home / "release" / newest / "sharegpt" / "sft" / "train-00000.jsonl").is_file()
+    mix = json.loads((home / "release" / newest / "release.json").read_text())["mix"]["boats"]
+    assert abs(mix["achieved"]["sft"]["rows"] - 0.7) < 0.05 and mix["weight"] == 2
+    compared = json.loads(synth_assets(env, "release", "diff", version, newest, "--json").stdout)
+    assert compared["settings"]["order"] == ["mixed", "curriculum"] and compared["removed"]
+    assert synth_assets(env, "release", "verify").returncode == 0
 
 
 def test_killed_in_the_middle_and_run_again_it_ends_in_the_same_rows(made: Made, tmp_path: Path) -> None:

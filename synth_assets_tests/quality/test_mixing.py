@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from synth_assets.errors import StageFailed
-from synth_assets.quality.mixing import largest_remainder, mix
+from synth_assets.quality.mixing import Limit, largest_remainder, mix
 
 TOPICS = st.sampled_from(["algebra", "geometry", "units"])
 SHARES = st.sampled_from([0.7, 0.72, 0.75, 0.8, 0.85, 0.9])
@@ -46,6 +46,28 @@ def test_the_order_of_the_input_does_not_matter(sides: tuple[dict[str, str], dic
     synthetic, real = sides
     turned = dict(order.sample(list(synthetic.items()), len(synthetic)))
     assert mix(turned, dict(reversed(real.items())), share, 7, "math") == mix(synthetic, real, share, 7, "math")
+
+
+CAPS = st.lists(st.sampled_from([0.02, 0.1, 0.25, 0.5, 1.0]), min_size=2, max_size=2)
+
+
+@given(sides=SIDES, share=SHARES, caps=CAPS)
+def test_limits_hold_and_the_mix_is_as_large_as_they_allow(sides: tuple[dict[str, str], dict[str, str]], share: float, caps: list[float]) -> None:
+    synthetic, real = sides
+    groups = [frozenset(list(side)[: len(side) // 2]) for side in sides]
+    result = mix(synthetic, real, share, "seed", limits=[Limit(f"group {n}", cap, group) for n, (cap, group) in enumerate(zip(caps, groups, strict=True))])
+    rows = len(result.chosen)
+    p = Fraction(str(share))
+
+    def fits(size: int) -> bool:
+        left = [len(s) - max(0, len(g) - int(Fraction(str(c)) * size)) for s, g, c in zip(sides, groups, caps, strict=True)]
+        return p * size <= left[0] and (1 - p) * size <= left[1]
+
+    assert rows == max(size for size in range(200) if fits(size))
+    assert Counter([*result.chosen, *result.surplus]) == Counter([*synthetic, *real])
+    for cap, group in zip(caps, groups, strict=True):
+        assert len(group & set(result.chosen)) <= cap * rows + 1e-9
+    assert bool(result.reason) == (rows == 0)
 
 
 @given(topics=st.lists(TOPICS, min_size=5, max_size=200))

@@ -14,6 +14,7 @@ import yaml
 from synth_assets.accounts import Row
 from synth_assets.config import Domain
 from synth_assets.release import card, export, facts
+from synth_assets.release.options import Options
 from synth_assets.release.selection import select
 from synth_assets_tests.release.mixed_rows import mixed_row, mixed_rows
 
@@ -51,6 +52,8 @@ def some_facts(mixed: dict[str, list[Row]], **values: Any) -> facts.Facts:
             {"domain": first, "purpose": "gate", "verdict": "accept", "row_count": 3},
             {"domain": first, "purpose": "gate", "verdict": None, "row_count": 7},
         ],
+        roots={row["root_id"]: ("magpie" if name == "b" else "seed", "Count.") for name, rows in mixed.items() for row in rows},
+        rules=[{"domain": first, "stage": "filtered", "rule": "reward_floor", "row_count": 2}],
         costs=[{"model": "m", "calls": 10, "input_tokens": 1000, "output_tokens": 200, "cost_usd": 0.5, "unpriced": 4}],
     )
     rows = [row for outcome in outcomes.values() for row in outcome.kept]
@@ -71,7 +74,8 @@ def cells(page: str, heading: str) -> list[list[str]]:
 
 
 def test_says_what_happened() -> None:
-    page = card.render(some_facts(mixed_sample()))
+    made = some_facts(mixed_sample())
+    page = card.render(made)
     assert cells(page, "## Recipe")[1:] == [
         ["a", "sft", "distill", "22"],
         ["a", "sft", "human", "3"],
@@ -82,22 +86,31 @@ def test_says_what_happened() -> None:
         ["a", "release", "25", "25", "0", "0"],
         ["b", "release", "6", "6", "0", "0"],
     ]
-    assert cells(page, "## Teachers")[1:] == [["SmolLM2-135M-Instruct", "26"]]
+    assert cells(page, "## Teachers")[1:] == [["SmolLM2-135M-Instruct", "26", "Apache-2.0"]]
     assert "no evidence of data quality" in page
     assert cells(page, "## Sources and licences")[1:] == [
         ["a shop", "CC-BY-4.0", "real", "2"],
         ["curated", "curated", "real", "3"],
         ["synthetic: tiny", "see the teacher's terms", "synthetic", "26"],
+        ["source of the seeds", "licence", "synthetic rows"],
+        ["us", "MIT", "22"],
     ]
+    assert cells(page, "## Gates")[3:] == [["a", "filtered", r"reward\_floor", "2"]]
     assert "3 rows are labelled `curated`" in page
     assert "not independent human data and not third-party data" in page
-    assert [row[:5] for row in cells(page, "## The mix")[1:]] == [
+    assert [row[:5] for row in cells(page, "## The mix")[1:5]] == [
         ["preference", "b", "synthetic", "4", "100.0%"],
         ["sft", "a", "real", "3", "11.1%"],
         ["sft", "a", "synthetic", "22", "81.5%"],
         ["sft", "b", "real", "2", "7.4%"],
     ]
-    assert cells(page, "## Gates")[1:] == [["a", "mixed", "yes"]]
+    tokens = f"{facts.achieved(made.outcomes['a'].kept, 'sft')['tokens']:.4g}"
+    assert cells(page, "## The mix")[6:] == [
+        ["a", "sft", "0.8", "0.88", tokens],
+        ["b", "sft", "0.8", "0", "0"],
+        ["b", "preference", "0.8", "1", "1"],
+    ]
+    assert cells(page, "## Gates")[1] == ["a", "mixed", "yes"]
     assert cells(page, "### Figures")[1:] == [["a", "mixed", r"distinct\_1", "0.25"]]
     assert cells(page, "### Decontamination") == [
         ["benchmark", "items"],
@@ -110,11 +123,21 @@ def test_says_what_happened() -> None:
     assert "- **c**: its file is broken" in page
 
 
+def test_an_override_and_caps_are_repeated() -> None:
+    mix = {"synthetic_share": 0.5, "override": "half of it is | ours", "caps": ({"method": "distill", "share": 0.25},), "weight": 2}
+    made = some_facts(mixed_sample())
+    page = card.render(replace(made, domains={**made.domains, "a": domain("a", mix=mix)}, options=Options.of("curriculum", ["alpaca"])), with_report=True)
+    assert "**That is outside 0.7 to 0.9, by an override:** half of it is \\| ours." in page
+    assert "At most 0.25 of a kind from method distill. Weight in the release: 2." in page
+    assert "from easy to hard" in page and "The folder `alpaca/`" in page and "`quality_report.html`" in page
+    assert "by an override" not in card.render(made) and "`quality_report.html`" not in card.render(made)
+
+
 def test_says_what_is_not_known() -> None:
     bare = some_facts({"a": mixed_rows("a", 3)})
     empty = replace(bare.source, accounts=[], history=[], makers={}, benchmarks=[], hits=[], reviews=[], costs=[])
     page = card.render(replace(bare, left_out={}, source=empty))
-    assert cells(page, "## Teachers")[1:] == [["unknown", "3"]]
+    assert cells(page, "## Teachers")[1:] == [["unknown", "3", "terms of the model unknown: see its publisher"]]
     for sentence in (
         "No domain was left out.",
         "nothing was decontaminated",
@@ -179,12 +202,12 @@ def test_front_matter() -> None:
     assert data["configs"][0] == {
         "config_name": "sft",
         "default": True,
-        "data_files": [{"split": s, "path": f"sft/{s}-00000.parquet"} for s in ("train", "validation", "test")],
+        "data_files": [{"split": s, "path": f"sft/{s}-*.parquet"} for s in ("train", "validation", "test")],
     }
-    assert data["configs"][1]["data_files"] == [{"split": "train", "path": "preference/train-00000.parquet"}]
+    assert data["configs"][1]["data_files"] == [{"split": "train", "path": "preference/train-*.parquet"}]
     assert data["size_categories"] == ["n<1K"]
     open_license = some_facts({"a": mixed_rows("a", 2, license="Apache-2.0")})
-    assert yaml.safe_load(card.front_matter(open_license))["license"] == ["apache-2.0"]
+    assert yaml.safe_load(card.front_matter(open_license))["license"] == ["apache-2.0", "mit"]
 
 
 def test_manifest() -> None:

@@ -29,6 +29,11 @@ def write(releases: Path, rows: list[Row]) -> Path:
     return export.write(releases, export.version_of(rows), rows, TEXTS)
 
 
+def rewrite(path: Path) -> None:
+    path.chmod(0o644)
+    path.write_bytes(b"torn")
+
+
 def contents(folder: Path) -> dict[str, bytes]:
     return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
@@ -89,6 +94,66 @@ def test_version_follows_content() -> None:
     assert export.version_of([{**row, "reward": 0.1} for row in rows]) in versions
 
 
+def test_version_follows_what_made_it() -> None:
+    rows = released(3)
+    assert len({export.version_of(rows, made_by) for made_by in (None, ["x", "mixed"], ["x", "curriculum"], ["y", "mixed"])}) == 4
+
+
+def test_files_cannot_be_written_again(tmp_path: Path) -> None:
+    folder = write(tmp_path, released(3))
+    assert {p.stat().st_mode & 0o777 for p in folder.rglob("*") if p.is_file()} == {0o444}
+
+
+@pytest.mark.parametrize("most", [1, 100, 10**9])
+def test_shards_keep_order_and_hold_their_size(most: int) -> None:
+    rows = export.tables(released())["sft", "train"]
+    found = export.shards(rows, most)
+    sizes = [[sum(len(m["content"].encode()) for m in row["messages"]) for row in shard] for shard in found]
+    assert [row for shard in found for row in shard] == rows and all(shard for shard in found)
+    assert all(sum(shard) <= most or len(shard) == 1 for shard in sizes)
+    assert len(found) == {1: len(rows), 10**9: 1}.get(most, len(found))
+
+
+def test_many_shards_are_one_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = released()
+    monkeypatch.setattr(export, "SHARD_BYTES", 500)
+    folder = write(tmp_path, rows)
+    assert len(list(folder.glob("sft/train-*.parquet"))) == len(list(folder.glob("sft/train-*.jsonl"))) > 2
+    assert {row["id"] for row in export.read(folder)} == {row["id"] for row in rows}
+
+
+def test_rows_stand_by_their_place(tmp_path: Path) -> None:
+    rows = [{**row, "place": place} for place, row in enumerate(sorted(released(), key=lambda row: str(row["id"]), reverse=True))]
+    written = export.tables(rows)["sft", "train"]
+    assert [row["id"] for row in written] == sorted((row["id"] for row in written), reverse=True)
+
+
+def test_further_forms(tmp_path: Path) -> None:
+    system = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Why?"}, {"role": "assistant", "content": "So."}]
+    longer = [*system, {"role": "user", "content": "Really?"}, {"role": "assistant", "content": "Yes."}]
+    mixed = {"a": [mixed_row("a", 1, messages=system), mixed_row("a", 2, messages=longer), mixed_row("a", 3, kind="preference", prompt="Which?")]}
+    rows = [row for outcome in select(mixed).values() for row in outcome.kept]
+    folder = export.write(tmp_path, "r-x", rows, TEXTS, ["alpaca", "sharegpt"])
+    ids = {row["mixed_id"]: row["id"] for row in rows}
+    one, two, pair = (ids[row["id"]] for row in mixed["a"])
+
+    def lines(path: str) -> dict[str, dict[str, object]]:
+        return {row.pop("id"): row for row in map(json.loads, (folder / path).read_text().splitlines())}
+
+    alpaca = lines("alpaca/sft/train-00000.jsonl")
+    assert alpaca[one] == {"instruction": "Why?", "input": "", "output": "So.", "system": "Be brief.", "history": []}
+    assert alpaca[two] == {"instruction": "Really?", "input": "", "output": "Yes.", "system": "Be brief.", "history": [["Why?", "So."]]}
+    better = {"chosen": "Answer 3 of a.", "rejected": "Worse answer 3."}
+    assert lines("alpaca/preference/train-00000.jsonl")[pair] == {"instruction": "Which?", "input": "", **better, "system": "", "history": []}
+    said = lines("sharegpt/sft/train-00000.jsonl")[one]["conversations"]
+    assert said == [{"from": "system", "value": "Be brief."}, {"from": "human", "value": "Why?"}, {"from": "gpt", "value": "So."}]
+    assert lines("sharegpt/preference/train-00000.jsonl")[pair] == {
+        "conversations": [{"from": "human", "value": "Which?"}],
+        **{name: {"from": "gpt", "value": text} for name, text in better.items()},
+    }
+    assert export.verify(folder) == []
+
+
 def test_second_release_writes_nothing(tmp_path: Path) -> None:
     rows = released()
     folder = write(tmp_path, rows)
@@ -103,7 +168,7 @@ def test_second_release_writes_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "fault"),
     [
-        (lambda f: (f / "README.md").write_text("mine"), "README.md was changed"),
+        (lambda f: rewrite(f / "README.md"), "README.md was changed"),
         (lambda f: (f / "sft/train-00000.parquet").unlink(), "sft/train-00000.parquet is missing"),
         (lambda f: (f / "notes.txt").write_text("mine"), "notes.txt was added"),
         (lambda f: (f / "SHA256SUMS").unlink(), "SHA256SUMS is missing"),

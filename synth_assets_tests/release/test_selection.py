@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from synth_assets.accounts import Row
 from synth_assets.identity import row_id
-from synth_assets.release.selection import select, split_roots
+from synth_assets.release.selection import families, select, split_roots
 from synth_assets_tests.release.mixed_rows import mixed_row, mixed_rows
 
 QUESTION = "How many eggs are left when nine of two dozen were broken?"
@@ -112,3 +112,46 @@ def test_split_roots_hold_when_rows_are_added() -> None:
     moved = [root for root in before if before[root] != after[root]]
     assert len(moved) <= 6
     assert not any({before[root], after[root]} == {"validation", "test"} for root in moved)
+
+
+def test_rows_that_ask_the_same_stand_in_one_split_whoever_wrote_them() -> None:
+    """A real row and a pair on one prompt, and an evolution whose seed is the prompt: three roots, one family."""
+    mixed = {
+        "a": [
+            *mixed_rows("a", 60),
+            *mixed_rows("a", 40, "preference"),
+            mixed_row("a", "real", prompt=QUESTION, origin="real", root_id="c-real"),
+            mixed_row("a", "pair", kind="preference", prompt=f"{QUESTION}\n", origin="real", root_id="b-pair"),
+            mixed_row("a", "evolved", root_id="d-seed"),
+        ]
+    }
+    kept = {row["mixed_id"]: row for row in select(mixed, root_texts={"d-seed": QUESTION.upper(), "elsewhere": QUESTION})["a"].kept}
+    family = [kept[row["id"]] for row in mixed["a"][-3:]]
+    assert {row["root_id"] for row in family} == {"b-pair"} and len({row["split"] for row in family}) == 1
+    assert all(kept[row["id"]]["root_id"] == row["root_id"] for row in mixed["a"][:-3])
+
+
+@given(
+    rows=st.lists(st.tuples(st.sampled_from("abcdefgh"), st.sampled_from(["one", "two", "three", "four", "five"])), max_size=30),
+    texts=st.dictionaries(st.sampled_from("abcdefgh"), st.sampled_from(["one", "two", "six"])),
+)
+def test_families_are_the_connected_roots(rows: list[tuple[str, str]], texts: dict[str, str]) -> None:
+    found = families([mixed_row("a", n, root_id=root, prompt=prompt) for n, (root, prompt) in enumerate(rows)], texts)
+    asked = {root: {prompt for r, prompt in rows if r == root} | ({texts[root]} if root in texts else set()) for root, _ in rows}
+    groups = [{root} for root in asked]
+    for prompt in {prompt for prompts in asked.values() for prompt in prompts}:
+        touching = [group for group in groups if any(prompt in asked[root] for root in group)]
+        groups = [group for group in groups if group not in touching] + [set().union(*touching)]
+    assert found == {root: min(group) for group in groups for root in group}
+
+
+def test_weights_bring_domains_to_their_proportions_and_keep_their_shares() -> None:
+    mixed = {d: [*mixed_rows(d, 40), *(mixed_row(d, f"real {n}", origin="real") for n in range(10))] for d in ("a", "b", "c")}
+    outcomes = select(mixed, weights={"a": 1, "b": 3, "gone": 5})
+    for domain, outcome in outcomes.items():
+        outcome.check_balance("release", domain)
+    counts = {d: Counter(row["origin"] for row in outcomes[d].kept) for d in mixed}
+    assert (counts["b"].total(), counts["c"].total(), counts["a"].total()) == (49, 50, 17)
+    assert counts["a"]["real"] == 3 and len(outcomes["a"].surplus) == 33
+    assert select(mixed, weights={"a": 1, "b": 3}) == select(dict(reversed(mixed.items())), weights={"b": 3, "a": 1})
+    assert select(mixed, weights={"a": 7}) == select(mixed)

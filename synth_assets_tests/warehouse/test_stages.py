@@ -213,3 +213,10 @@ def test_an_unpartitioned_stage_and_all_that_belongs_to_it(warehouse: Warehouse)
     assert version == data_version(stage_rows("release", "math", 2))
     for table in ("rejections", "stage_accounts"):
         assert [(r["domain"], r["stage"]) for r in warehouse.rows(table, order=("stage",))] == [("math", "release"), ("math", "seeds")]
+
+
+def test_a_row_kept_under_another_domain_is_a_defect(warehouse: Warehouse) -> None:
+    rows = stage_rows("release", "math", 2)
+    with pytest.raises(WarehouseError, match="it is not a row of code"):
+        warehouse.commit_whole("release", {"code": outcome_of(rows)}, run_id="r1")
+    assert warehouse.rows("release") == []
