@@ -43,7 +43,11 @@ def real_rows(domain: LoadedDomain) -> list[Row]:
         for line, record in records:
             assert isinstance(record, CuratedRecord | CuratedPair)
             rows.append(
-                (f"{Path(entry.path or "").stem}:{line}", prompt_of(record.model_dump()), record.response if isinstance(record, CuratedRecord) else record.chosen)
+                (
+                    f"{Path(entry.path or '').stem}:{line}",
+                    prompt_of(record.model_dump()),
+                    record.response if isinstance(record, CuratedRecord) else record.chosen,
+                )
             )
     return rows
 
