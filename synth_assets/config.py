@@ -193,7 +193,9 @@ class Rules(Section):
     max_top_2gram_share: Share = Field(default=0.20, description="Gopher: share of characters in the most frequent word 2-gram.")
     max_top_3gram_share: Share = Field(default=0.18, description="Likewise for 3-grams.")
     max_top_4gram_share: Share = Field(default=0.16, description="Likewise for 4-grams.")
-    max_duplicate_10gram_share: Share = Field(default=0.10, description="Gopher: share of characters in 10-grams that occur more than once.")
+    max_duplicate_10gram_share: Share = Field(default=0.10, description="Gopher: share of characters in 10-grams that occur more than once; ours: 3 times.")
+    min_top_occurrences: int = Field(default=12, ge=2, le=10_000, description="Occurrences from which a top n-gram counts. Ours; Gopher has none: 2.")
+    max_verse_share: Share = Field(default=0.6, description="The least that all of these shares are in songs and poems, which repeat on purpose. Ours.")
     off: tuple[str, ...] = Field(default=(), description="Rules, by name, that do not apply to this domain.")
 
 
