@@ -106,7 +106,8 @@ def screen(domain: Domain, rows: Sequence[Row], *, index: Index, embed: Embed | 
 
 def _test(domain: Domain, row: Row, outcome: Outcome) -> None:
     """Every gate that looks at one row alone."""
-    for finding in check_row(row["prompt"], row["response"], language=domain.language, rules=domain.gates.rules):
+    checked = row["method"] == "reasoning"  # kept only because its answer is the reference's
+    for finding in check_row(row["prompt"], row["response"], language=domain.language, rules=domain.gates.rules, reference_answer_expected=checked):
         outcome.reject(row, finding.rule, finding.score, finding.evidence)
     if row["reward"] < domain.gates.reward.floor:
         outcome.reject(row, "reward_floor", row["reward"], f"percentile {row['reward']:.3f}, floor {domain.gates.reward.floor}")

@@ -24,9 +24,10 @@ from synth_assets.quality.repetition import (
     top_ngram_share,
     without_code,
 )
+from synth_assets.quality.toxicity import most_toxic
 from synth_assets.quality.words import count_words, is_signs, words
 
-__all__ = ["RULES", "Rule", "check_row", "repetition_findings"]
+__all__ = ["RULES", "TEXT_RULES", "Rule", "check_row", "repetition_findings"]
 
 Score = float | None
 Fault = tuple[Score, str]
@@ -191,6 +192,15 @@ def _private(find: Callable[[str], Span | None], row: _Row) -> Fault | None:
     return None
 
 
+def _toxicity(row: _Row) -> Fault | None:
+    settings = row.limits.toxicity
+    if settings is None:
+        return None
+    scored = [(*most_toxic(text, settings), where, text) for where, text in row.texts]
+    score, label, where, text = max(scored, key=lambda s: s[0])
+    return (score, one_line(f"{where}, {label}: {text}")) if score > settings.above else None
+
+
 _GOPHER = "Gopher (Rae et al. 2021, arXiv 2112.11446, table A1)"
 _OPEN_INSTRUCT = "open-instruct's repetition filter (Tulu 3, arXiv 2411.15124)"
 
@@ -254,6 +264,11 @@ RULES: dict[str, Rule] = {
         "ours: UTF-8 read as Windows-1252, GBK's filler characters",
         partial(_in_either, leaks.find_encoding_damage),
     ),
+    "toxicity": Rule(
+        "A classifier, which the domain names, calls the prompt or the response toxic.",
+        "the named model, for instance unitary/toxic-bert (Jigsaw's toxic comments)",
+        _toxicity,
+    ),
     "secret": Rule("A key, token or private key.", "the providers' documented forms", partial(_private, private_data.find_secret)),
     "email_address": Rule("An e-mail address; reserved domains do not count.", "RFC 5321, RFC 2606", partial(_private, private_data.find_email)),
     "phone_number": Rule(
@@ -271,3 +286,6 @@ RULES: dict[str, Rule] = {
     "ip_address": Rule("A public IP address.", "RFC 1918, RFC 5737 for what is not public", partial(_private, private_data.find_ip_address)),
 }
 """Every rule by its name, in the order in which findings are listed. The names are those of `rejections` and of `gates.rules.off`."""
+
+TEXT_RULES = frozenset(list(RULES)[list(RULES).index("scaffold_text") :]) - {"think_form"}
+"""Rules that look at one text alone, whatever its part in the row: a system message is tested by these."""

@@ -159,7 +159,10 @@ def test_a_line_of_prose_that_looks_like_code_stays(line: str) -> None:
     assert without_code(text) == text
 
 
-CHORUS = "Chorus:\nLet's all seize the summertime today,\nGonna have a real good time and stay,\nSummer days will never say goodbye,\nAll the joys we have will never die\n"
+CHORUS = (
+    "Chorus:\nLet's all seize the summertime today,\nGonna have a real good time and stay,\n"
+    "Summer days will never say goodbye,\nAll the joys we have will never die\n"
+)
 VERSE = " ".join(f"line{i} sunny{i} air{i} warm{i}" for i in range(12))
 
 
