@@ -7,6 +7,7 @@
     │   └── WarehouseVersion  the file is newer than this code
     ├── UpstreamNotPassed     an input slice is missing, or its blocking checks did not pass
     ├── StageFailed           a stage made nothing that can go on, and says why
+    ├── ScreenError           a file cannot be screened: what is wrong with it or with the command, and the remedy
     ├── LedgerError           the ledger of teacher calls cannot be used
     └── TeacherStopped        the teacher cannot go on at all
         ├── TeacherRefusedAccess   wrong key, no permission, unknown model, spend limit
@@ -23,6 +24,7 @@ __all__ = [
     "LedgerError",
     "Problem",
     "RawPromptUnsupported",
+    "ScreenError",
     "StageFailed",
     "SynthError",
     "TeacherRefusedAccess",
@@ -87,6 +89,10 @@ class UpstreamNotPassed(SynthError):
 
 class StageFailed(SynthError):
     """A stage made nothing that can go on."""
+
+
+class ScreenError(SynthError):
+    """A file cannot be screened, or the command says something impossible about it."""
 
 
 class LedgerError(SynthError):

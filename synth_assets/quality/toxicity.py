@@ -76,7 +76,7 @@ def _load(name: str, labels: tuple[str, ...]) -> _Classifier:
     bars = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
-        tokenizer = AutoTokenizer.from_pretrained(name, local_files_only=True)  # type: ignore[no-untyped-call]
+        tokenizer = AutoTokenizer.from_pretrained(name, local_files_only=True)
         model = AutoModelForSequenceClassification.from_pretrained(name, local_files_only=True)
     except (OSError, ValueError, KeyError) as error:
         raise StageFailed(

@@ -20,13 +20,15 @@ def classifier(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _saved(folder: Path, labels: dict[int, str], **settings: Any) -> Path:
     import torch
-    from transformers import BertConfig, BertForSequenceClassification, BertTokenizerFast
+    from transformers import AutoTokenizer, BertConfig, BertForSequenceClassification
 
-    torch.manual_seed(0)
-    vocabulary = {word: number for number, word in enumerate(WORDS)}
-    BertTokenizerFast(vocab=vocabulary, model_max_length=16).save_pretrained(folder)
-    shape = dict(vocab_size=len(WORDS), hidden_size=8, num_hidden_layers=1, num_attention_heads=1, intermediate_size=8, max_position_embeddings=16)
-    model = BertForSequenceClassification(BertConfig(**shape, id2label=labels, label2id={v: k for k, v in labels.items()}, **settings))
+    (folder / "vocab.txt").write_text("\n".join(WORDS), encoding="utf-8")
+    (folder / "tokenizer_config.json").write_text('{"tokenizer_class": "BertTokenizer", "model_max_length": 16}', encoding="utf-8")
+    shape: dict[str, Any] = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1, "intermediate_size": 8, "max_position_embeddings": 16}
+    config = BertConfig(vocab_size=len(WORDS), **shape, id2label=labels, label2id={name: number for number, name in labels.items()}, **settings)
+    config.save_pretrained(folder)
+    AutoTokenizer.from_pretrained(folder).save_pretrained(folder)
+    model: Any = BertForSequenceClassification(config)
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.zero_()
