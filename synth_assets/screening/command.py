@@ -85,14 +85,14 @@ def run_screen(request: Request, say: Callable[[str], None]) -> int:
     notes += [off] if off else []
     gates = Gates(settings, request.language, index, request.near_duplicates, embed, _reward(embed) if request.reward else None)
     say(f"Screening {one_line(str(request.file))} with the columns {one_line(str(columns))}.")
-    for note in notes:
-        say(one_line(note, 300))
     workers = request.workers or (os.cpu_count() or 1 if source.path.stat().st_size > _FEW else 1)
     with (
         OutputFolder(request.out, overwrite=request.overwrite) as folder,
         RuleTester(request.language, settings.rules, workers) as tester,
         _Progress(say) as progress,
     ):
+        for note in notes:
+            say(one_line(note, 300))
         screened: Screened = screen(source, columns, gates, tester, folder, progress)
         tester.close()
         content = report(source, columns, gates, benchmarks, screened, limits, notes, time.perf_counter() - started)
