@@ -24,7 +24,8 @@ from synth_assets.screening.columns import BadRow, Columns, guess_columns
 from synth_assets.screening.folder import REPORT, OutputFolder
 from synth_assets.screening.reading import Source, as_json
 from synth_assets.screening.report import report, summary
-from synth_assets.screening.screening import Gates, Screened, screen
+from synth_assets.screening.screened import Gates, Screened
+from synth_assets.screening.screening import screen
 from synth_assets.screening.settings import parse_limits, read_gates
 from synth_assets.screening.testing import RuleTester, language_of
 

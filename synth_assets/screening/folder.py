@@ -48,6 +48,9 @@ class OutputFolder:
         self._open: dict[str, IO[bytes]] = {}
 
     def __enter__(self) -> Self:
+        # From here on the folder shows that a run is at work in it.
+        for name in (KEPT, REJECTED, BAD):
+            self.file(name)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:

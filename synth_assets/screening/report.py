@@ -17,7 +17,7 @@ from synth_assets.quality.findings import one_line
 from synth_assets.screening.benchmarks import Benchmark
 from synth_assets.screening.columns import Columns
 from synth_assets.screening.reading import Source
-from synth_assets.screening.screening import Gates, Screened
+from synth_assets.screening.screened import Gates, Screened
 from synth_assets.screening.settings import CONTAMINATION_RULES, NEAR_DUPLICATE_RULES, Limit
 from synth_assets.screening.testing import ROW_RULES
 

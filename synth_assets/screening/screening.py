@@ -7,32 +7,23 @@ and sorts its rows. Invariant: every good line ends in kept or rejected, once, w
 
 import json
 import time
-from array import array
-from collections import Counter, defaultdict, deque
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from itertools import chain
-from typing import Any, Protocol
 
-import numpy as np
-
-from synth_assets import config
 from synth_assets.errors import ScreenError
 from synth_assets.identity import digest
 from synth_assets.quality.decontamination import Hit, Index
-from synth_assets.quality.embeddings import Embed
-from synth_assets.quality.findings import EVIDENCE, Finding, one_line
+from synth_assets.quality.findings import Finding, one_line
 from synth_assets.quality.gates import contamination_findings
-from synth_assets.quality.near_duplicates import cosine_pairs, jaccard_pairs, rouge_l_pairs, survivors
-from synth_assets.quality.words import join_words, words
 from synth_assets.screening.columns import BadRow, Columns, Texts
 from synth_assets.screening.folder import BAD, FINDINGS, KEPT, REJECTED, OutputFolder
+from synth_assets.screening.passing import Passing
 from synth_assets.screening.reading import Line, Source, as_json
+from synth_assets.screening.screened import Gates, Screened, Watch
 from synth_assets.screening.testing import RuleTester
-from synth_assets.screening.word_columns import Vocabulary, WordColumn
 
-__all__ = ["DIVERSITY_ROWS", "Gates", "Screened", "Watch", "screen"]
+__all__ = ["screen"]
 
 CHUNK = 1_000
 """Rows that are tested at once."""
@@ -44,74 +35,6 @@ _SHOWN = 500
 """Characters of a bad line that are kept."""
 
 
-class Watch(Protocol):
-    """Somebody who wants to know how far it is."""
-
-    def step(self, name: str, done: float, rows: int, rejected: int) -> None:
-        """Part `name` is `done` (0 to 1) through, with so many rows seen and so many of them rejected."""
-
-
-Reward = Callable[[Sequence[str], Sequence[str]], Sequence[float]]
-
-
-@dataclass(frozen=True)
-class Gates:
-    """What rows are put through."""
-
-    settings: config.Gates
-    language: str
-    """en, zh, or auto: by the row's prompt."""
-    index: Index | None
-    """Benchmarks, canaries planted; None where there are none."""
-    near_duplicates: bool
-    embed: Embed | None
-    """Prompts to vectors; None where the semantic gate is off."""
-    reward: Reward | None
-    """Prompts and responses to scores, by which the survivor of near-duplicates is chosen; None: the earlier row survives."""
-
-
-@dataclass
-class Screened:
-    """What became of a file, in numbers."""
-
-    rows: int = 0
-    bad_lines: int = 0
-    bad_reasons: Counter[str] = field(default_factory=Counter)
-    names: list[str] = field(default_factory=list)
-    """Rules that fired, in the order of their bits."""
-    broken: "array[int]" = field(default_factory=lambda: array("Q"))
-    """Per row, a bit for each rule that it breaks."""
-    hits: Counter[tuple[str, str]] = field(default_factory=Counter)
-    """Rows by benchmark and contamination rule."""
-    items: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
-    """Items found in any row, by benchmark."""
-    rewards: "array[float]" = field(default_factory=lambda: array("d"))
-    diversity: dict[str, float] = field(default_factory=dict)
-    diversity_rows: int = 0
-    seconds: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
-    """Wall time per part; of the rules that of all processes together."""
-
-    @property
-    def rejected(self) -> int:
-        """Rows that break a rule."""
-        return int(np.count_nonzero(np.frombuffer(self.broken, np.uint64))) if self.rows else 0
-
-    def reject(self, row: int, rule: str) -> None:
-        """Note that row number `row` breaks `rule`."""
-        if rule not in self.names:
-            self.names.append(rule)
-        self.broken[row] |= 1 << self.names.index(rule)
-
-    @contextmanager
-    def timed(self, part: str) -> Iterator[None]:
-        """Add the time of what is inside to `part`."""
-        started = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.seconds[part] += time.perf_counter() - started
-
-
 def screen(source: Source, columns: Columns, gates: Gates, tester: RuleTester, folder: OutputFolder, watch: Watch) -> Screened:
     """Put every row of `source` through `gates`, and write kept, rejected and bad lines into `folder` (not yet published).
 
@@ -119,9 +42,7 @@ def screen(source: Source, columns: Columns, gates: Gates, tester: RuleTester, f
         ScreenError: the file cannot be read, changes meanwhile, or has no row.
     """
     screened = Screened()
-    passing = _Passing(gates)
-    for file in (KEPT, REJECTED, BAD):
-        folder.file(file)
+    passing = Passing(gates)
     _test(source, columns, gates, tester, folder, watch, screened, passing)
     if not screened.rows:
         reason = f" The commonest reason: {screened.bad_reasons.most_common(1)[0][0]}." if screened.bad_reasons else ""
@@ -151,9 +72,7 @@ def _rows(source: Source, columns: Columns) -> Iterator[tuple[Line, Texts | None
             yield line, None, str(error)
 
 
-def _test(
-    source: Source, columns: Columns, gates: Gates, tester: RuleTester, folder: OutputFolder, watch: Watch, screened: Screened, passing: "_Passing"
-) -> None:
+def _test(source: Source, columns: Columns, gates: Gates, tester: RuleTester, folder: OutputFolder, watch: Watch, screened: Screened, passing: Passing) -> None:
     """The first pass."""
     running: deque[Callable[[], None]] = deque()
     chunk: list[tuple[int, Texts]] = []
@@ -222,54 +141,6 @@ def _note(first: int, findings: Sequence[list[Finding]], contaminated: dict[str,
             for finding in every:
                 screened.reject(first + place, finding.rule)
             folder.write(FINDINGS, json.dumps([first + place, every]).encode())
-
-
-class _Passing:
-    """The rows that pass so far, as near-duplicates need them."""
-
-    def __init__(self, gates: Gates) -> None:
-        self._gates = gates
-        vocabulary = Vocabulary()
-        self._prompts, self._texts = WordColumn(vocabulary), WordColumn(vocabulary)
-        self._rows, self._lines = array("Q"), array("Q")
-        self._vectors: list[Any] = []
-
-    def add(self, first: int, lines: Sequence[int], texts: Sequence[Texts], screened: Screened) -> None:
-        """Take those of a tested chunk that pass."""
-        places = [place for place in range(len(texts)) if not screened.broken[first + place]]
-        prompts = [texts[place].prompt for place in places]
-        if self._gates.reward is not None:
-            with screened.timed("reward"):
-                screened.rewards.extend(self._gates.reward(prompts, [texts[place].response for place in places]))
-        if not self._gates.near_duplicates:
-            return
-        with screened.timed("words"):
-            for place, prompt in zip(places, prompts, strict=True):
-                self._prompts.append(words(prompt))
-                self._texts.append(words(f"{prompt}\n{texts[place].response}"))
-                self._rows.append(first + place)
-                self._lines.append(lines[place])
-        if self._gates.embed is not None:
-            with screened.timed("embeddings"):
-                self._vectors.append(self._gates.embed(prompts))
-
-    def duplicates(self, settings: config.NearDuplicates, screened: Screened) -> dict[int, list[Finding]]:
-        """What is wrong with every row that is a near-duplicate, by its number."""
-        pairs = []
-        with screened.timed("near-duplicates: ROUGE-L"):
-            pairs.append(rouge_l_pairs(self._prompts, settings.rouge_l))
-        with screened.timed("near-duplicates: Jaccard"):
-            pairs.append(jaccard_pairs(self._texts, settings.jaccard))
-        if self._vectors:
-            with screened.timed("near-duplicates: cosine"):
-                pairs.append(cosine_pairs(np.concatenate(self._vectors), settings.cosine))
-        scores = screened.rewards if self._gates.reward is not None else [0.0] * len(self._rows)
-        found: dict[int, list[Finding]] = {}
-        for duplicate in survivors(pairs, scores).dropped:
-            survivor = one_line(f"line {self._lines[duplicate.survivor]}: {join_words(self._prompts[duplicate.survivor][:EVIDENCE])}")
-            finding = Finding(f"near_duplicate_{duplicate.measure}", duplicate.similarity, survivor)
-            found.setdefault(self._rows[duplicate.row], []).append(finding)
-        return found
 
 
 def _sort(source: Source, columns: Columns, folder: OutputFolder, watch: Watch, screened: Screened, dropped: dict[int, list[Finding]]) -> list[str]:

@@ -83,7 +83,7 @@ def test_files_that_cannot_be_read_say_what_to_do(tmp_path: Path, name: str, dat
 
 def test_missing_files_and_folders(tmp_path: Path) -> None:
     (tmp_path / "alpaca.jsonl").write_bytes(GOOD)
-    with pytest.raises(ScreenError, match="no such file. Did you mean 'alpaca.jsonl'"):
+    with pytest.raises(ScreenError, match=r"no such file\. Did you mean 'alpaca.jsonl'"):
         Source.of(tmp_path / "alpaka.jsonl")
     with pytest.raises(ScreenError, match="a folder, not a file"):
         Source.of(tmp_path)
