@@ -92,7 +92,8 @@ def test_output_of_an_earlier_run_is_replaced_only_when_asked_and_other_files_ne
 
 
 @pytest.mark.slow
-def test_a_run_that_is_killed_leaves_no_report(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("sent", "status"), [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGINT, 130)])
+def test_a_run_that_is_stopped_leaves_no_report(tmp_path: Path, sent: signal.Signals, status: int) -> None:
     rows = (good(n % 6, instruction=f"Question number {n}, about whatever it is?") for n in range(50_000))
     file, out = write_rows(tmp_path / "rows.jsonl", rows), tmp_path / "out"
     command = [sys.executable, "-m", "synth_assets.cli", "screen", str(file), "--out", str(out), "--no-near-duplicates", "--workers", "1"]
@@ -100,11 +101,12 @@ def test_a_run_that_is_killed_leaves_no_report(tmp_path: Path) -> None:
         assert process.stdout is not None
         # What is said second is said when the folder is made, and seconds of rows are still to be tested.
         assert [process.stdout.readline()[:9], process.stdout.readline()[:8]] == [b"Screening", b"Decontam"]
-        process.send_signal(signal.SIGKILL)
+        process.send_signal(sent)
+    assert process.returncode == status
     names = {p.name for p in out.iterdir()}
     assert "kept.jsonl.part" in names and all(name.endswith(".part") for name in names)
-    status, said = run(file, "--out", out, "--no-near-duplicates")
-    assert status == 2 and "did not finish" in said
+    refused, said = run(file, "--out", out, "--no-near-duplicates")
+    assert refused == 2 and "did not finish" in said
 
 
 @pytest.mark.parametrize(
