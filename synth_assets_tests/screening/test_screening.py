@@ -192,7 +192,8 @@ def test_a_file_without_any_row_that_fits_says_why(tmp_path: Path) -> None:
 
 def test_terminal_output_is_escaped(tmp_path: Path) -> None:
     row: dict[str, Any] = {"\x1b[31mred": "x", "instruction": QUESTIONS[0], "output": ANSWERS[0]}
-    file = write_rows(tmp_path / "rows.jsonl", [row, '{"\\u001b]0;title\\u0007": 4}', row | {"instruction": f"\x1b[2J{QUESTIONS[1]}"}])
+    rows: list[dict[str, Any] | str] = [row, '{"\\u001b]0;title\\u0007": 4}', row | {"instruction": f"\x1b[2J{QUESTIONS[1]}"}]
+    file = write_rows(tmp_path / "rows.jsonl", rows)
     output = screened(file, tmp_path / "out", columns=["system=\x1b[31mred"])
     assert "\x1b" not in output.said and "\x07" not in output.said
     assert "red" in output.said
