@@ -176,7 +176,13 @@ def test_near_duplicates_by_meaning_and_the_better_survives(tmp_path: Path) -> N
     ],
 )
 def test_fail_on(tmp_path: Path, fail_on: tuple[str, ...], status: int) -> None:
-    rows = [good(0), good(1), good(2, output="I'm sorry, but I can't assist with that."), good(3, output=f"{ANSWERS[3]} {SECRET}"), "bad"]
+    rows: list[dict[str, Any] | str] = [
+        good(0),
+        good(1),
+        good(2, output="I'm sorry, but I can't assist with that."),
+        good(3, output=f"{ANSWERS[3]} {SECRET}"),
+        "bad",
+    ]
     output = screened(write_rows(tmp_path / "rows.jsonl", rows), tmp_path / "out", fail_on=fail_on)
     assert output.status == status
     assert ("EXCEEDED" in output.said) == (status == EXCEEDED)
