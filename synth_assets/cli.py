@@ -1,12 +1,13 @@
 """`synth-assets`: the command line. Heavy imports wait until a command runs, so that `--help` answers at once."""
 
 import sys
-from pathlib import Path
 
 import click
 
 from synth_assets import __version__
 from synth_assets.commands.release import release
+from synth_assets.commands.review import review
+from synth_assets.commands.screen import screen
 from synth_assets.commands.why import why
 from synth_assets.errors import SynthError
 
@@ -70,26 +71,9 @@ def ui(port: int) -> None:
     serve(port)
 
 
-@main.command()
-@click.option("--domain", "domains", multiple=True, metavar="D", help="A domain to review; give it again for more. Default: all that have a sample.")
-@click.option("--reviewer", metavar="NAME", help="Whose verdicts these are. Default: the name of the account.")
-@click.option("--port", default=0, help="Port on 127.0.0.1. Default: a free one.")
-@click.option("--export", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write all verdicts as JSON Lines instead.")
-@click.option("--import", "import_", type=click.Path(path_type=Path), metavar="FILE", help="Add verdicts from JSON Lines instead.")
-def review(domains: tuple[str, ...], reviewer: str | None, port: int, export: Path | None, import_: Path | None) -> None:
-    """Read the spot check's rows on a page of your own, and accept, reject or fix them by keyboard.
-
-    Each verdict is saved at once. It works without a network and does not hold the warehouse; the next run takes the verdicts into account.
-    """
-    from synth_assets.review import desk
-
-    if export is not None or import_ is not None:
-        desk.exchange(export, import_)
-    else:
-        desk.serve(domains, reviewer, port)
-
-
 main.add_command(release)
+main.add_command(review)
+main.add_command(screen)
 main.add_command(why)
 
 

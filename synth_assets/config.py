@@ -36,6 +36,7 @@ __all__ = [
     "SpotCheck",
     "Targets",
     "Topic",
+    "Toxicity",
 ]
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -179,6 +180,14 @@ class Methods(Section):
     constitutional: Constitutional | None = None
 
 
+class Toxicity(Section):
+    """A text classifier that says what is toxic: a name or folder of transformers, on this machine already."""
+
+    model: str = Field(min_length=1, max_length=500)
+    above: Share = Field(default=0.5, description="A row whose prompt or response scores above is rejected. Our figure.")
+    labels: tuple[str, ...] = Field(default=(), description="The model's labels that count; none: all that do not begin like harmless ones (non-, neutral).")
+
+
 class Rules(Section):
     """Limits of the rule gates. A row is tested by all of them."""
 
@@ -190,7 +199,10 @@ class Rules(Section):
     max_top_2gram_share: Share = Field(default=0.20, description="Gopher: share of characters in the most frequent word 2-gram.")
     max_top_3gram_share: Share = Field(default=0.18, description="Likewise for 3-grams.")
     max_top_4gram_share: Share = Field(default=0.16, description="Likewise for 4-grams.")
-    max_duplicate_10gram_share: Share = Field(default=0.10, description="Gopher: share of characters in 10-grams that occur more than once.")
+    max_duplicate_10gram_share: Share = Field(default=0.10, description="Gopher: share of characters in 10-grams that occur more than once; ours: 3 times.")
+    min_top_occurrences: int = Field(default=12, ge=2, le=10_000, description="Occurrences from which a top n-gram counts. Ours; Gopher has none: 2.")
+    max_verse_share: Share = Field(default=0.6, description="The least that all of these shares are in songs and poems, which repeat on purpose. Ours.")
+    toxicity: Toxicity | None = Field(default=None, description="A classifier to ask; without one nothing is tested for toxicity.")
     off: tuple[str, ...] = Field(default=(), description="Rules, by name, that do not apply to this domain.")
 
 

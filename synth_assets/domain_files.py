@@ -26,7 +26,7 @@ from synth_assets.real_sources import parquet_records, sampled
 from synth_assets.records import BenchmarkItem, CuratedPair, CuratedRecord, SeedRecord, parse_records
 from synth_assets.yaml_tree import Tree, read_yaml
 
-__all__ = ["LoadedDomain", "domains_folder", "list_domain_names", "load_domain", "load_domains", "shipped_folder"]
+__all__ = ["LoadedDomain", "domains_folder", "list_domain_names", "load_domain", "load_domains", "shipped_folder", "unknown_rules"]
 
 _RECORDS: dict[str, type[BaseModel]] = {"sft": CuratedRecord, "preference": CuratedPair}
 
@@ -132,7 +132,7 @@ def _settings(path: Path, name: str, tree: Tree, problems: list[Problem]) -> Dom
     """The validated YAML, or None and its faults added to `problems`."""
     if "name" in tree.data:
         problems.append(Problem(path, tree.line(("name",)), "key 'name' is not written in a domain file", f"delete the line: the file's stem says {name}"))
-    problems += _unknown_rules(path, tree)
+    problems += unknown_rules(path, tree, ("gates", "rules", "off"))
     # Strict, so that no text becomes a number; through JSON, because strict Python input takes no list for a tuple.
     text = json.dumps({**tree.data, "name": name})
     try:
@@ -143,9 +143,8 @@ def _settings(path: Path, name: str, tree: Tree, problems: list[Problem]) -> Dom
     return None
 
 
-def _unknown_rules(path: Path, tree: Tree) -> Iterator[Problem]:
-    """Names under `gates.rules.off` that no rule has: a misspelt one would leave its rule on in silence."""
-    at: Location = ("gates", "rules", "off")
+def unknown_rules(path: Path, tree: Tree, at: Location) -> Iterator[Problem]:
+    """Names in the list at `at`, rules that are off, that no rule has: a misspelt one would leave its rule on in silence."""
     off: Any = tree.data
     for key in at:
         off = off.get(key) if isinstance(off, dict) else None

@@ -9,6 +9,7 @@
     ├── StageFailed           a stage made nothing that can go on, and says why
     ├── ReviewError           the verdicts of people, or the page for them, cannot be used
     ├── NotOneRow             a question about one row fits none, or several
+    ├── ScreenError           a file cannot be screened: what is wrong with it or with the command, and the remedy
     ├── LedgerError           the ledger of teacher calls cannot be used
     ├── LanguageUnsupported   the teacher does not know the language of this domain
     └── TeacherStopped        the teacher cannot go on at all
@@ -31,6 +32,7 @@ __all__ = [
     "Problem",
     "RawPromptUnsupported",
     "ReviewError",
+    "ScreenError",
     "StageFailed",
     "SynthError",
     "TeacherRefusedAccess",
@@ -103,6 +105,10 @@ class ReviewError(SynthError):
 
 class NotOneRow(SynthError):
     """A question about one row fits none, or several."""
+
+
+class ScreenError(SynthError):
+    """A file cannot be screened, or the command says something impossible about it."""
 
 
 class LedgerError(SynthError):

@@ -16,13 +16,13 @@ from synth_assets.config import Domain
 from synth_assets.conversations import with_thinking
 from synth_assets.identity import row_id
 from synth_assets.quality.decontamination import Hit, Index
-from synth_assets.quality.findings import one_line
+from synth_assets.quality.findings import Finding, one_line
 from synth_assets.quality.human_fixes import METHOD as HUMAN_FIX
 from synth_assets.quality.near_duplicates import deduplicate
 from synth_assets.quality.rules import check_row
 from synth_assets.quality.words import words
 
-__all__ = ["KINDS", "Rewards", "candidates", "metrics", "reject_contaminated", "screen"]
+__all__ = ["KINDS", "Rewards", "candidates", "contamination_findings", "metrics", "reject_contaminated", "screen"]
 
 KINDS = ("sft", "preference")
 
@@ -120,7 +120,8 @@ def _score_corrected(rows: Sequence[Row], rewards: Rewards) -> None:
 
 def _test(domain: Domain, row: Row, outcome: Outcome) -> None:
     """Every gate that looks at one row alone."""
-    for finding in check_row(row["prompt"], row["response"], language=domain.language, rules=domain.gates.rules):
+    checked = row["method"] == "reasoning"  # kept only because its answer is the reference's
+    for finding in check_row(row["prompt"], row["response"], language=domain.language, rules=domain.gates.rules, reference_answer_expected=checked):
         outcome.reject(row, finding.rule, finding.score, finding.evidence)
     if row["reward"] < domain.gates.reward.floor:
         outcome.reject(row, "reward_floor", row["reward"], f"percentile {row['reward']:.3f}, floor {domain.gates.reward.floor}")
@@ -131,14 +132,23 @@ def _test(domain: Domain, row: Row, outcome: Outcome) -> None:
 
 def reject_contaminated(rows: Sequence[Row], hits: Sequence[Hit], outcome: Outcome) -> None:
     """Reject every row that has a hit, once per rule, with the hit that covers most of its item."""
+    by_id = {row["id"]: row for row in rows}
+    for identity, findings in contamination_findings(hits).items():
+        for finding in findings:
+            outcome.reject(by_id[identity], finding.rule, finding.score, finding.evidence)
+
+
+def contamination_findings(hits: Sequence[Hit]) -> dict[str, list[Finding]]:
+    """Findings by row id, one per row and rule: the hit that covers most of its item."""
     strongest: dict[tuple[str, str], Hit] = {}
     for hit in hits:
         place = (hit.row_id, hit.rule)
         if place not in strongest or hit.score > strongest[place].score:
             strongest[place] = hit
-    by_id = {row["id"]: row for row in rows}
+    found: dict[str, list[Finding]] = {}
     for (identity, rule), hit in strongest.items():
-        outcome.reject(by_id[identity], f"contaminated_{rule}", hit.score, one_line(f"{hit.benchmark} {hit.item_id}: {hit.ngram}"))
+        found.setdefault(identity, []).append(Finding(f"contaminated_{rule}", hit.score, one_line(f"{hit.benchmark} {hit.item_id}: {hit.ngram}")))
+    return found
 
 
 def metrics(outcome: Outcome, numbers: Mapping[str, float]) -> dict[str, float]:

@@ -40,7 +40,7 @@ _RESERVED_DOMAIN = re.compile(
     r"(?:^|\.)(?:example(?:\.[a-z.]+)?|test|invalid|localhost|local)$|^(?:your|my|some)?-?(?:domain|company|email|website|site)\.", re.IGNORECASE
 )
 _RESERVED_LOCAL = re.compile(
-    r"^(?:git|user(?:name)?\d*|name|e-?mail|example|your.*|my_.*|first\.?last|j(?:ohn|ane)\.?(?:doe|smith)|x+|abc|someone|foo|test)$", re.IGNORECASE
+    r"^(?:git|user(?:name)?\d*|name|e-?mail|example|your.*|my_.*|first\.?last|j(?:ohn|ane)\.?(?:doe|smith)|x+|\w|abc|someone|foo|test)$", re.IGNORECASE
 )
 
 _PHONE = re.compile(
@@ -132,7 +132,8 @@ def find_phone_number(text: str) -> Span | None:
     for match in _PHONE.finditer(text):
         area = match["area1"] or match["area2"]
         if area is not None:
-            if "555" in (area, match["exchange"]) or area in _TOLL_FREE:
+            # No exchange and no area is N11 (services), and no area N9X (kept for longer numbers).
+            if "555" in (area, match["exchange"]) or area in _TOLL_FREE or area[1] == "9" or "11" in (area[1:], match["exchange"][1:]):
                 continue
         elif match["mobile"] is not None:
             return match.span("mobile")

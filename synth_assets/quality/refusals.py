@@ -4,7 +4,7 @@ Only the opening of an answer is read, from its very first letter: a refusal ope
 contains the same words opens otherwise. Where the prompt asks for a message to be written, "I'm sorry, but I can't make it" may be that message,
 so that only refusals which speak of the model, of the request or of a policy count there. Invariant: nothing past `OPENING` characters matters.
 
-Measured while it was written: 6 of 52,002 Alpaca answers are flagged, and all of them refuse; of 4,000 answers of ten models to AlpacaEval's
+Measured: 37 of 52,002 Alpaca answers are flagged, and all of them refuse; of 4,000 answers of ten models to AlpacaEval's
 prompts 42, a few of which go on to answer after "As an AI language model, I". Those are unwanted too.
 """
 
@@ -35,6 +35,9 @@ _OFFERED_VERB = (
     r"|respond\s+to|offer|give\s+(?:you|advice|an?)|support\s+(?:you|this|that)|do\s+(?:that|this|so)"
     r"|help(?!\s+(?:but|feeling|it|myself|wondering|noticing|thinking)))"
 )
+_NOTHING = r"(?:(?:[<\[(]\s*)?(?:no[\s_-]?(?:in|out)put(?:\s+possible)?|n/a)\b[\s>\])(,.:;–-]*(?:because\s+)?)"
+"""Alpaca's placeholder before the reason: "<nooutput> This type of instruction cannot be fulfilled ..."."""
+_CANNOT_BE = r"(?:can(?:\s*not|['’]?t)(?:\s+be)?|is\s+not\s+suitable|is\s+not\s+possible)"
 _UNSEEN = r"(?:real|the\s+internet|current|live|external|up-to-date|any\s+previous|detailed\s+information|a\s+full)"
 _INNER = r"(?:feelings|emotions|personal\s+(?:opinions|preferences|experiences|feelings|beliefs))"
 
@@ -55,7 +58,11 @@ _OF_THE_MODEL = _opening(
     # It declines the request as such, or for a policy.
     rf"{_SORRY}?{_CANNOT}[^.!?\n]{{0,40}}\b{_ANSWER_VERB}\b[^.!?\n]{{0,20}}\b{_REQUEST}",
     rf"{_SORRY}?{_CANNOT}\b[^.!?\n]{{0,120}}\b{_POLICY}\b",
-    rf"{_SORRY}?this\s+(?:request|task|instruction|prompt)\s+(?:cannot|can\s+not|can['’]?t|violates|involves\s+creating)\b",
+    rf"(?:{_SORRY}|{_NOTHING})*th(?:is|e)\s+(?:type\s+of\s+)?(?:request|task|instruction|prompt)\s+(?:{_CANNOT_BE}|violates|involves\s+creating)\b",
+    rf"{_SORRY}th(?:is|e)\s+(?:request|task|instruction|prompt)\s+(?:involves|requires)\b",
+    rf"{_SORRY}this\s+{_CANNOT_BE}\s+(?:be\s+)?(?:done|performed|completed)\b",
+    rf"{_SORRY}?unable\s+to\s+(?:perform|complete|fulfil)\w*\s+th(?:is|e)\s+(?:request|task|instruction|prompt)",
+    rf"{_NOTHING}[^.!?\n]{{0,80}}\b(?:{_CANNOT_BE}|not\s+a\s+suitable)\b",
     # It lacks what only a person or a browser has.
     rf"{_SORRY}?i\s+{_NOT}\s+(?:actually\s+)?(?:have|experience)\s+(?:any\s+)?(?:access\s+to\s+{_UNSEEN}|{_INNER})",
     rf"{_SORRY_ZH}?(?:作为|身为){_MODEL_ZH}[，,\s]*我",

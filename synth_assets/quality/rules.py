@@ -13,10 +13,21 @@ from synth_assets.quality import leaks, private_data
 from synth_assets.quality.findings import Finding, excerpt, masked, one_line
 from synth_assets.quality.languages import is_about_languages, wrong_language
 from synth_assets.quality.refusals import find_refusal
-from synth_assets.quality.repetition import MIN_WORDS, duplicate_line_share, duplicate_ngram_share, repeated_blocks, top_ngram_share, without_code
-from synth_assets.quality.words import count_words, words
+from synth_assets.quality.repetition import (
+    DOUBLED,
+    MIN_10GRAM_OCCURRENCES,
+    MIN_WORDS,
+    duplicate_line_share,
+    duplicate_ngram_share,
+    is_verse,
+    repeated_blocks,
+    top_ngram_share,
+    without_code,
+)
+from synth_assets.quality.toxicity import most_toxic
+from synth_assets.quality.words import count_words, is_signs, words
 
-__all__ = ["RULES", "Rule", "check_row", "repetition_findings"]
+__all__ = ["RULES", "TEXT_RULES", "Rule", "check_row", "repetition_findings"]
 
 Score = float | None
 Fault = tuple[Score, str]
@@ -39,7 +50,7 @@ class _Row:
 
     @cached_property
     def repetition(self) -> dict[str, Fault]:
-        return dict(_repetition(self.response, self.limits))
+        return dict(_repetition(self.response, self.prompt, self.limits))
 
     @property
     def texts(self) -> tuple[tuple[str, str], ...]:
@@ -75,23 +86,28 @@ def check_row(prompt: str, response: str, *, language: str, rules: config.Rules,
 
 def repetition_findings(text: str, rules: config.Rules) -> list[Finding]:
     """The repetition rules alone, for a text that is not (yet) part of a row, such as a new instruction."""
-    return [Finding(name, *fault) for name, fault in _repetition(text, rules) if name not in rules.off]
+    return [Finding(name, *fault) for name, fault in _repetition(text, "", rules) if name not in rules.off]
 
 
-def _repetition(text: str, limits: config.Rules) -> Iterator[tuple[str, Fault]]:
+def _repetition(text: str, prompt: str, limits: config.Rules) -> Iterator[tuple[str, Fault]]:
     text = without_code(text)
     tokens = words(text)
     if len(tokens) >= MIN_WORDS:
+        # A song repeats its chorus.
+        least = limits.max_verse_share if is_verse(prompt, text) else 0.0
         share, line = duplicate_line_share(text)
-        if share > limits.max_duplicate_line_share:
+        if share > max(least, limits.max_duplicate_line_share):
             yield "duplicate_lines", (share, one_line(line))
+        named = frozenset(words(prompt))
         for n, limit in ((2, limits.max_top_2gram_share), (3, limits.max_top_3gram_share), (4, limits.max_top_4gram_share)):
-            share, gram = top_ngram_share(tokens, n)
-            if share > limit:
+            share, gram = top_ngram_share(tokens, n, limits.min_top_occurrences, named)
+            if share > max(least, limit):
                 yield f"top_{n}gram", (share, one_line(gram))
-        share, gram = duplicate_ngram_share(tokens, 10)
-        if share > limits.max_duplicate_10gram_share:
-            yield "duplicate_10grams", (share, one_line(gram))
+        for occurrences, limit in ((MIN_10GRAM_OCCURRENCES, limits.max_duplicate_10gram_share), (2, DOUBLED)):
+            share, gram = duplicate_ngram_share(tokens, 10, occurrences)
+            if share > max(least, limit):
+                yield "duplicate_10grams", (share, one_line(gram))
+                break
     for kind, repeated in repeated_blocks(text).items():
         yield f"repeated_{kind}", (float(repeated.times), one_line(repeated.block))
 
@@ -114,7 +130,7 @@ def _response_too_short(row: _Row) -> Fault | None:
     answer = row.thinking.answer
     if row.reference_answer_expected and answer.strip():
         return None
-    count = count_words(answer, row.language)
+    count = count_words(answer, row.language) or int(is_signs(answer))
     return (count, one_line(answer)) if count < row.limits.min_response_words else None
 
 
@@ -151,13 +167,20 @@ def _think_form(row: _Row) -> Fault | None:
 
 
 def _boilerplate(row: _Row) -> Fault | None:
-    span = leaks.find_boilerplate(row.response)
+    span = leaks.find_boilerplate(row.response, row.prompt)
     return (None, excerpt(row.response, *span)) if span else None
 
 
 def _in_either(find: Callable[[str], Span | None], row: _Row) -> Fault | None:
     for where, text in row.texts:
         if span := find(text):
+            return None, one_line(f"{where}: {excerpt(text, *span)}")
+    return None
+
+
+def _scaffold_text(row: _Row) -> Fault | None:
+    for where, text in row.texts:
+        if span := leaks.find_scaffold(text, is_prompt=where == "prompt"):
             return None, one_line(f"{where}: {excerpt(text, *span)}")
     return None
 
@@ -169,6 +192,15 @@ def _private(find: Callable[[str], Span | None], row: _Row) -> Fault | None:
     return None
 
 
+def _toxicity(row: _Row) -> Fault | None:
+    settings = row.limits.toxicity
+    if settings is None:
+        return None
+    scored = [(*most_toxic(text, settings), where, text) for where, text in row.texts]
+    score, label, where, text = max(scored, key=lambda s: s[0])
+    return (score, one_line(f"{where}, {label}: {text}")) if score > settings.above else None
+
+
 _GOPHER = "Gopher (Rae et al. 2021, arXiv 2112.11446, table A1)"
 _OPEN_INSTRUCT = "open-instruct's repetition filter (Tulu 3, arXiv 2411.15124)"
 
@@ -176,7 +208,7 @@ RULES: dict[str, Rule] = {
     "prompt_too_short": Rule("Fewer words in the prompt than min_prompt_words; Chinese counts characters.", "ours", _prompt_too_short),
     "prompt_too_long": Rule("More words in the prompt than max_prompt_words.", "ours", _prompt_too_long),
     "response_too_short": Rule(
-        "Fewer words in the answer than min_response_words, reasoning not counted; a checked answer need only not be empty.",
+        "Fewer words in the answer than min_response_words, reasoning not counted; symbols are one; a checked answer need only not be empty.",
         "ours",
         _response_too_short,
     ),
@@ -220,7 +252,7 @@ RULES: dict[str, Rule] = {
     "scaffold_text": Rule(
         "Prompt or response holds a chat template's special token or a prompt's scaffold words.",
         "Evol-Instruct, elimination rule 4 (arXiv 2304.12244); the tokens of common chat templates",
-        partial(_in_either, leaks.find_scaffold),
+        _scaffold_text,
     ),
     "think_form": Rule(
         "A think tag that is not one leading, filled <think> block before an answer.",
@@ -231,6 +263,11 @@ RULES: dict[str, Rule] = {
         "Replacement or control characters, or text that was decoded wrongly.",
         "ours: UTF-8 read as Windows-1252, GBK's filler characters",
         partial(_in_either, leaks.find_encoding_damage),
+    ),
+    "toxicity": Rule(
+        "A classifier, which the domain names, calls the prompt or the response toxic.",
+        "the named model, for instance unitary/toxic-bert (Jigsaw's toxic comments)",
+        _toxicity,
     ),
     "secret": Rule("A key, token or private key.", "the providers' documented forms", partial(_private, private_data.find_secret)),
     "email_address": Rule("An e-mail address; reserved domains do not count.", "RFC 5321, RFC 2606", partial(_private, private_data.find_email)),
@@ -249,3 +286,6 @@ RULES: dict[str, Rule] = {
     "ip_address": Rule("A public IP address.", "RFC 1918, RFC 5737 for what is not public", partial(_private, private_data.find_ip_address)),
 }
 """Every rule by its name, in the order in which findings are listed. The names are those of `rejections` and of `gates.rules.off`."""
+
+TEXT_RULES = frozenset(list(RULES)[list(RULES).index("scaffold_text") :]) - {"think_form"}
+"""Rules that look at one text alone, whatever its part in the row: a system message is tested by these."""

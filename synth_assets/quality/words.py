@@ -10,13 +10,14 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-__all__ = ["HAN", "count_words", "is_han", "join_words", "ngrams", "normalised", "words"]
+__all__ = ["HAN", "count_words", "is_han", "is_signs", "join_words", "ngrams", "normalised", "words"]
 
 HAN = "\u3005\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af"
 """Han characters as the inside of a regular expression's character class."""
 
 _ASCII_WORD = re.compile(r"[a-zA-Z0-9]+")
 _WORD = re.compile(rf"[{HAN}]|[^\W_{HAN}]+")
+_STROKE, _DOT = re.compile(r"[-–—−_/\\]"), re.compile(r"[.:;·•]")
 _HAN_CHARACTER = re.compile(f"[{HAN}]")
 # Marks that NFKC could not compose with their letter, such as the dot of a lower-cased Turkish capital I, would split a word in two.
 _LOOSE_MARKS = re.compile("[\u0300-\u036f]+")
@@ -46,6 +47,11 @@ def count_words(text: str, language: str) -> int:
     if language.split("-")[0] == "zh":
         return len(words(text))
     return sum(1 for chunk in text.split() if chunk.isalnum() or any(c.isalnum() for c in chunk))
+
+
+def is_signs(text: str) -> bool:
+    """Whether a text without words still says something: emoji and other symbols, Morse code, an emoticon; an ellipsis does not."""
+    return any(unicodedata.category(c).startswith("S") for c in text) or (_STROKE.search(text) is not None and _DOT.search(text) is not None)
 
 
 def ngrams(tokens: Sequence[str], n: int) -> Iterator[tuple[str, ...]]:

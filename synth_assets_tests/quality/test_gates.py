@@ -155,6 +155,14 @@ def test_reasoning_stands_in_its_tags() -> None:
     assert outcome.kept[0]["response"].startswith("<think>\nCool soil keeps water.\n</think>\n\nBegin")
 
 
+def test_a_checked_answer_may_be_as_short_as_a_number() -> None:
+    rows = [response(0, thinking="Two and two.", response="4", method="reasoning"), response(1, response="4")]
+    strict = domain(gates={"rules": {"min_response_words": 3}})
+    outcome, _ = screened(rows, of=strict)
+    assert [row["source_id"] for row in outcome.kept] == ["r0"]
+    assert rules(outcome) == {"response_too_short"}
+
+
 hostile = st.text(max_size=80) | st.sampled_from(["", "\x00", "<script>alert(1)</script>", "'; drop table synth.filtered; --", "好" * 50, "a " * 500])
 
 

@@ -56,6 +56,9 @@ FOUND: list[tuple[Find, str, str]] = [
 ]
 
 PASSED: list[tuple[Find, str]] = [
+    (private_data.find_email, "Valid: a@d.co, b@d.co, but not @.co"),
+    (private_data.find_phone_number, "+ 1 (790) 998-9545"),  # no area code has a 9 in the middle
+    (private_data.find_phone_number, "Call 911-284-7365 or 212-611-4700"),
     (private_data.find_secret, "sk-" + "x" * 40),
     (private_data.find_secret, "AKIAIOSFODNN7EXAMPLE"),
     (private_data.find_secret, "sk-your-api-key-goes-here-in-this-place-please"),

@@ -9,7 +9,7 @@ from synth_assets.quality.repetition import (
     top_ngram_share,
     without_code,
 )
-from synth_assets.quality.rules import repetition_findings
+from synth_assets.quality.rules import check_row, repetition_findings
 from synth_assets.quality.words import words
 
 # Ninety different words: no share above any limit.
@@ -29,12 +29,12 @@ PLAIN = " ".join(f"word{i}x" for i in range(90))
     ],
 )
 def test_top_ngram_share(tokens: list[str], n: int, expected: tuple[float, str]) -> None:
-    assert top_ngram_share(tokens, n) == expected
+    assert top_ngram_share(tokens, n, least=3) == expected
 
 
 def test_the_longest_of_equally_frequent_ngrams_counts() -> None:
     tokens = words("a b x longer words y a b z longer words q a b r longer words")
-    assert top_ngram_share(tokens, 2)[1] == "longer words"
+    assert top_ngram_share(tokens, 2, least=3)[1] == "longer words"
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,15 @@ def test_duplicate_ngram_share(tokens: list[str], n: int, share: float) -> None:
 
 @pytest.mark.parametrize(
     ("text", "share"),
-    [("", 0.0), ("a\nb\nc", 0.0), ("a\na\nb", 1 / 3), (" a \na\n\n\nb\n", 1 / 3), ("---\na\n---\nb\n---", 0.0), ("a\na\na\na", 3 / 4)],
+    [
+        ("", 0.0),
+        ("a\nb\nc", 0.0),
+        ("a b c d\na b c d\nb", 1 / 3),
+        (" a b c d \na b c d\n\n\nb\n", 1 / 3),
+        ("---\na\n---\nb\n---", 0.0),
+        ("a b c d\n" * 4, 3 / 4),
+        ("Chorus:\na\nChorus:\nb", 0.0),  # too short to be a line of its own
+    ],
 )
 def test_duplicate_line_share(text: str, share: float) -> None:
     assert duplicate_line_share(text)[0] == pytest.approx(share)
@@ -96,8 +104,12 @@ def test_fenced_code_is_no_text() -> None:
         ("yes yes yes yes", set()),
         ("go up " * 60, {"top_2gram", "top_3gram", "top_4gram", "duplicate_10grams"}),
         ("转圈" * 60, {"top_2gram", "top_3gram", "top_4gram", "duplicate_10grams"}),
-        (f"{PLAIN} {' '.join(PLAIN.split()[:12])}", {"duplicate_10grams"}),
-        ("\n".join([PLAIN, *[f"Line {chr(97 + i)} of song\nOh yes" for i in range(9)]]), {"duplicate_lines"}),
+        (f"{PLAIN} {' '.join(PLAIN.split()[:12])}", set()),  # said twice
+        (f"{PLAIN} {' '.join(PLAIN.split()[:12])} and {' '.join(PLAIN.split()[:12])}", {"duplicate_10grams"}),
+        (f"{PLAIN} {PLAIN}", {"duplicate_10grams"}),  # all of it twice
+        ("\n".join([PLAIN, *[f"Line {chr(97 + i)} here\nOh yes it is" for i in range(9)]]), {"duplicate_lines"}),
+        ("\n".join([PLAIN, *[f"Item {i}: agree or not?\n- Agree\n- Disagree" for i in range(9)]]), set()),  # a form
+        ("\n".join(f"{i}. {chr(97 + i)}{i} How often do you {'abcdefghij'[i] * 5}?" for i in range(10)), set()),  # a list with a frame
     ],
 )
 def test_repetition_findings(text: str, rules: set[str]) -> None:
@@ -126,3 +138,49 @@ def test_a_share_on_its_limit_passes() -> None:
     assert duplicate_line_share(text)[0] == 0.3
     assert "duplicate_lines" not in {f.rule for f in repetition_findings(text, Rules())}
     assert "duplicate_lines" in {f.rule for f in repetition_findings(text, Rules(max_duplicate_line_share=0.29))}
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "<table>\n" + "<tr>\n<td>Row</td>\n<td>Row</td>\n</tr>\n" * 9 + "</table>",
+        "model = Sequential([\n" + "    layers.Dense(128, activation='relu'),\n" * 9 + "])\nmodel.compile(loss='mse')",
+        "def f(n):\n" + "    if n == 1:\n        total = total + n\n" * 12 + "    return total",
+        "int main() {\n" + '    printf("Enter a number: ");\n    scanf("%d", &x);\n' * 12 + "}",
+    ],
+)
+def test_code_without_a_fence_is_no_text(code: str) -> None:
+    assert repetition_findings(f"Here it is, without a fence:\n{code}", Rules()) == []
+
+
+@pytest.mark.parametrize("line", ["Call me later;", "import duties rose", "# Heading", "return to sender", "He said x = 4 is it."])
+def test_a_line_of_prose_that_looks_like_code_stays(line: str) -> None:
+    text = f"First we talk.\n{line}\nThen we rest."
+    assert without_code(text) == text
+
+
+CHORUS = (
+    "Chorus:\nLet's all seize the summertime today,\nGonna have a real good time and stay,\n"
+    "Summer days will never say goodbye,\nAll the joys we have will never die\n"
+)
+VERSE = " ".join(f"line{i} sunny{i} air{i} warm{i}" for i in range(12))
+
+
+@pytest.mark.parametrize(
+    ("prompt", "text", "found"),
+    [
+        ("Write lyrics about summer.", f"{VERSE}\n{CHORUS}\n{VERSE[::-1]}\n{CHORUS}{CHORUS}", False),
+        ("Tell me about summer.", f"{VERSE}\n{CHORUS}\n{VERSE[::-1]}\n{CHORUS}{CHORUS}", False),  # the answer marks its choruses
+        ("Tell me about summer.", f"{VERSE}\n{CHORUS}\n{VERSE[::-1]}\n{CHORUS}{CHORUS}".replace("Chorus:", ""), True),
+        ("Write lyrics about summer.", CHORUS * 30, True),
+    ],
+)
+def test_songs_may_repeat_their_chorus(prompt: str, text: str, found: bool) -> None:
+    names = [f.rule for f in check_row(prompt, text, language="en", rules=Rules())]
+    assert bool({"duplicate_lines", "duplicate_10grams"} & set(names)) == found
+
+
+def test_what_the_prompt_names_may_be_named_again() -> None:
+    answer = " ".join(f"Visit{i} the national park of town{i}." for i in range(14))
+    assert [f.rule for f in check_row("List some places.", answer, language="en", rules=Rules())] == ["top_2gram", "top_3gram", "top_4gram"]
+    assert check_row("List the national parks of each town, the best national park first.", answer, language="en", rules=Rules(max_top_4gram_share=1)) == []

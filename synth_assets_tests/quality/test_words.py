@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synth_assets.quality.words import count_words, join_words, ngrams, words
+from synth_assets.quality.words import count_words, is_signs, join_words, ngrams, words
 
 
 @pytest.mark.parametrize(
@@ -88,3 +88,10 @@ def test_ngrams(n: int, expected: list[tuple[str, ...]]) -> None:
 )
 def test_join_words(tokens: list[str], expected: str) -> None:
     assert join_words(tokens) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("😆", True), ("★", True), (".. .-.. --- .--.", True), ("···–––···", True), (":-)", True), ("...", False), ("", False)]
+)
+def test_signs_that_say_something(text: str, expected: bool) -> None:
+    assert is_signs(text) == expected

@@ -1,0 +1,1 @@
+"""The gates for any file: JSON Lines or Parquet in, kept and rejected rows and a report out."""
