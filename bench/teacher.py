@@ -141,15 +141,15 @@ def kills(rows: int = 2_000, times: int = 20) -> None:
             process.communicate()
         last = _finish(_start(server.url, Path(home), rows, 16))
         stats = server.stats()
-    answered_twice = _repeated(stats)
     print(
         f"\n{killed} kill -9s in {rows} rows: same rows {last['texts'] == undisturbed['texts']}; {stats['arrived']} calls arrived; "
-        f"keys that arrived more than once: {answered_twice} (those in flight at a kill, at most 16 each); calls in the last run: {last['made']}"
+        f"asked more than once: {_repeated(stats)} (in flight at a kill: at most {killed * 18}), answered more than once: {stats['answered_again']}; "
+        f"calls in the last run: {last['made']}"
     )
 
 
 def _repeated(stats: dict[str, Any]) -> int:
-    return sum(1 for key in stats["keys"].values() if (key if isinstance(key, int) else key["arrived"]) > 1)
+    return sum(content["arrived"] > 1 for content in stats["by_key"].values())
 
 
 def shared_limit(calls: int = 375, processes: int = 8, per_second: int = 50) -> None:

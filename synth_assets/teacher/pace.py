@@ -31,16 +31,18 @@ CONGESTED_SHARE, CONGESTED_CALLS = 0.2, 8
 """Share and number of 429s within a window from which the endpoint is taken to have a limit."""
 DECREASE = 0.95
 """Of what the endpoint delivered: bucket-shaped limits deliver a little more than they sustain."""
-INCREASE, NEAR_INCREASE, FIRST_INCREASE = 1.03, 1.005, 1.5
+INCREASE, NEAR_INCREASE, FIRST_INCREASE = 1.03, 1.005, 1.2
 """Of the rate, per window without 429s: on the way back to a limit that was met, near it and beyond, and from a first guess that was too low."""
 NEAR = 0.98
-MARGIN, FIRST_MARGIN = 0.02, 0.1
+MARGIN, FIRST_MARGIN = 0.02, 0.05
 """Share of 429s above the noise that means that the limit is met; a first guess is raised until that is plain."""
 LONGEST_PAUSE_S = 60.0
 FORGOTTEN_S = 600.0
 """After so long without a call nothing is known any more."""
 HORIZON_S = 0.5
 """How far ahead a start is reserved: what waits longer comes again, so that a changed rate holds for it too."""
+LOCK_S, BLOCKED_S = 0.2, 2.0
+"""How long to try for the lock, which is held for microseconds unless its holder lost the processor; and how long to do without it then."""
 BURST_S = 0.05
 """Calls may start so much before their time: a process that woke late catches up."""
 
@@ -88,7 +90,8 @@ class Pace:
 
     def __init__(self, path: Path) -> None:
         self._descriptor = _open(path)
-        self._alone = _State()
+        self._last = _State()
+        self._blocked_until = 0.0
 
     def close(self) -> None:
         """Close the file."""
@@ -98,9 +101,10 @@ class Pace:
 
     def start(self) -> tuple[float, bool]:
         """(seconds to wait, whether to ask again then): when the next call may go out. One that is told a time has it reserved."""
-        now = time.monotonic()
         with self._state() as state:
-            if not 0 <= now - state.used <= FORGOTTEN_S:
+            # Under the lock: a moment ago, another process may have written a later time.
+            now = time.monotonic()
+            if not -WINDOW_S <= now - state.used <= FORGOTTEN_S:
                 _reset(state, now)
             state.used = now
             if state.pause_until > now:
@@ -119,8 +123,8 @@ class Pace:
 
     def answered(self, started: float, *, limited: bool, headers: Mapping[str, str]) -> None:
         """Note what came of a call that went out at `started` (monotonic): whether it was a 429, and what the endpoint says of its limits."""
-        now = time.monotonic()
         with self._state() as state:
+            now = time.monotonic()
             state.done += 1
             exhausted = _exhausted_s(headers)
             if exhausted:
@@ -140,16 +144,32 @@ class Pace:
 
     @contextmanager
     def _state(self) -> Iterator[_State]:
-        """The shared state, written back afterwards; a private one where the file cannot be had."""
-        if self._descriptor is None or not _locked(self._descriptor):
-            yield self._alone
+        """The shared state, written back afterwards; where the file cannot be had, what was last read of it."""
+        if self._descriptor is None or not self._locked(self._descriptor):
+            yield self._last
             return
         try:
-            state = _read(self._descriptor)
+            state = self._last = _read(self._descriptor)
             yield state
             os.pwrite(self._descriptor, _RECORD.pack(_MARK, _VERSION, *vars(state).values()), 0)
         finally:
             fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+
+
+    def _locked(self, descriptor: int) -> bool:
+        """Whether the lock was had in time: a process that was stopped in the middle must not stop all others."""
+        if time.monotonic() < self._blocked_until:
+            return False
+        deadline = time.monotonic() + LOCK_S
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return True
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    self._blocked_until = time.monotonic() + BLOCKED_S
+                    return False
+                time.sleep(0.0002)
 
 
 def _cut(state: _State, now: float, delivered: float) -> None:
@@ -209,17 +229,6 @@ def _open(path: Path) -> int | None:
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     except OSError:
         return None
-
-
-def _locked(descriptor: int) -> bool:
-    """Whether the lock was had within a few milliseconds: a process that was stopped in the middle must not stop all others."""
-    for _ in range(50):
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return True
-        except BlockingIOError:
-            time.sleep(0.0001)
-    return False
 
 
 def _read(descriptor: int) -> _State:
