@@ -5,6 +5,7 @@ import sys
 import click
 
 from synth_assets import __version__
+from synth_assets.commands.estimate import estimate
 from synth_assets.commands.ledger import ledger
 from synth_assets.errors import SynthError
 
@@ -68,6 +69,7 @@ def ui(port: int) -> None:
     serve(port)
 
 
+main.add_command(estimate)
 main.add_command(ledger)
 
 if __name__ == "__main__":
