@@ -42,8 +42,8 @@ def forecast_responses(setting: Setting, evolved: Rows, unanswered: Interval, ve
         parts += _traces(setting, traced, steps)
     parts += setting.certain(distillation.METHOD, 1, answers.missing, typical)
     if unanswered.high:
-        samples = Samples(*([distillation.request_for(domain, row, profile) for row in sized] for sized in _pools(setting, plain or traced)))
-        parts.append(setting.part(distillation.METHOD, 1, unanswered, samples, typical))
+        samples = Samples(*([distillation.request_for(domain, row, profile) for row in sized] for sized in _pools(setting)))
+        parts.append(setting.part(distillation.METHOD, 1, unanswered, samples, typical, measured=True))
     if evolved.exact and steps.ended and answers.ended:
         return parts, Rows(outcome.kept)
     rate = setting.past[distillation.METHOD].rate if distillation.METHOD in setting.past else ANSWERED
@@ -51,9 +51,11 @@ def forecast_responses(setting: Setting, evolved: Rows, unanswered: Interval, ve
     return parts, Rows([], evolved.count.scaled(0, rate, 1))
 
 
-def _pools(setting: Setting, usual: Sequence[Row]) -> tuple[Sequence[Row], Sequence[Row], Sequence[Row]]:
+def _pools(setting: Setting) -> tuple[Sequence[Row], Sequence[Row], Sequence[Row]]:
+    """Generated instructions: the shortest, usual ones, and the longest."""
     domain = setting.domain
-    return sample_rows(domain, 1), usual, sample_rows(domain, setting.longest(), with_input=True)
+    usual = int(setting.generated_tokens() / LIKELY_RATIO[domain.language])
+    return sample_rows(domain, 1), sample_rows(domain, usual), sample_rows(domain, setting.longest(), with_input=True)
 
 
 def _traces(setting: Setting, traced: Sequence[Row], driven: Driven) -> list[Part]:

@@ -12,7 +12,7 @@ from synth_assets.domain_files import LoadedDomain
 from synth_assets.errors import BudgetExceeded
 from synth_assets.forecast.domain import DomainForecast, Terms, Use, forecast, total
 from synth_assets.forecast.interval import Interval
-from synth_assets.forecast.known import Known, known_in, nothing_known
+from synth_assets.forecast.known import known_in, nothing_known
 from synth_assets.forecast.past import Past, past_of, seconds_per_token
 from synth_assets.home import Home
 from synth_assets.quality.verification import verify_answers
@@ -45,17 +45,18 @@ def estimate(home: Home, env: Mapping[str, str], domains: Sequence[LoadedDomain]
     choice = choose(env)
     warehouse = Warehouse(home.warehouse) if home.warehouse.exists() else None
     ledger = home.root / "ledger.sqlite"
+    terms = Terms(choice.price, "claude" in choice.model)
     spent = 0.0
-    known: Known = nothing_known()
+    forecasts = []
     with ExitStack() as stack:
+        con, endpoint = None, None
         if ledger.exists():
-            con = stack.enter_context(reading(ledger))
-            endpoint = endpoint_of(choice, home.root, env)
-            known, spent = known_in(con, endpoint.key, endpoint.identity, endpoint.model), spent_usd(con)
-        terms = Terms(choice.price, "claude" in choice.model)
-        forecasts = []
+            con, endpoint = stack.enter_context(reading(ledger)), endpoint_of(choice, home.root, env)
+            spent = spent_usd(con)
         for loaded in domains:
-            past: Past = past_of(warehouse, loaded.config.name) if warehouse is not None else {}
+            domain = loaded.config
+            past: Past = past_of(warehouse, domain.name) if warehouse is not None else {}
+            known = known_in(con, endpoint, domain.name, domain.language) if con is not None and endpoint is not None else nothing_known()
             forecasts.append(forecast(loaded, choice.profile, terms, known, past, verify_answers))
     pace = seconds_per_token(warehouse, choice.model) if warehouse is not None else None
     written = total(domain.use for domain in forecasts).output_tokens

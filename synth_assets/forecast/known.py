@@ -4,10 +4,13 @@ Methods are generators, so that whoever drives one sees the requests that it wil
 Invariant: a reply that is found here is the one that a run would be given.
 """
 
+import json
 import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from synth_assets.forecast.sizes import likely_tokens
+from synth_assets.teacher.endpoint import Endpoint
 from synth_assets.teacher.ledger import standing
 from synth_assets.teacher.messages import Plan, Reply, Request
 
@@ -24,6 +27,8 @@ class Known:
     lookup: Lookup
     empty: bool = False
     """Whether there is none at all."""
+    scale: float = 1.0
+    """Input tokens as the endpoint counted them for this domain, as a multiple of `sizes.likely_tokens`."""
 
     def missing(self, requests: Sequence[Request]) -> list[Request]:
         """Those of `requests` that are to be paid: equal ones once."""
@@ -64,16 +69,28 @@ def nothing_known() -> Known:
     return Known(lambda requests: [None] * len(requests), empty=True)
 
 
-def known_in(con: sqlite3.Connection, key: Callable[[Request], str], endpoint: str, model: str) -> Known:
-    """What the ledger behind `con` has of one endpoint and model; `key` gives a request's key."""
-    any_reply = con.execute("select 1 from replies where endpoint = ? and model = ? limit 1", [endpoint, model]).fetchone()
+def known_in(con: sqlite3.Connection, endpoint: Endpoint, domain: str, language: str) -> Known:
+    """What the ledger behind `con` has of `endpoint`; how its model counts tokens is taken from the newest replies to `domain`."""
+    newest = con.execute(_NEWEST, [endpoint.identity, endpoint.model, domain, MEASURED]).fetchall()
+    if not newest and con.execute(_NEWEST, [endpoint.identity, endpoint.model, None, 1]).fetchone() is None:
+        return nothing_known()
 
     def lookup(requests: Sequence[Request]) -> list[Reply | None]:
-        keys = [key(request) for request in requests]
+        keys = [endpoint.key(request) for request in requests]
         found = standing(con, set(keys))
         return [found.get(k) for k in keys]
 
-    return nothing_known() if any_reply is None else Known(lookup)
+    counted = measured = 0.0
+    for row in newest:
+        asked = json.loads(row["request"])
+        counted += row["input_tokens"]
+        measured += likely_tokens([asked["system"], *(message["content"] for message in asked["messages"])], language)
+    return Known(lookup, scale=counted / measured if counted and measured else 1.0)
+
+
+MEASURED = 200
+"""Replies that the counting is taken from."""
+_NEWEST = "select request, input_tokens from replies where endpoint = ?1 and model = ?2 and (?3 is null or domain = ?3) order by id desc limit ?4"
 
 
 def requests_of(plan: Plan, answer: Callable[[Request], str], most: int) -> list[list[Request]]:

@@ -79,21 +79,35 @@ class Setting:
     room: int = 0
     """Tokens that are added to max_tokens for a model that always thinks."""
 
-    def part(self, method: str, place: int, calls: Interval, samples: Samples, typical_written: float, *, batched: bool = True) -> Part:
-        """`calls` of the step `place` of `method`: sizes by the samples, and what is likely by an earlier run where there is one."""
+    def part(self, method: str, place: int, calls: Interval, samples: Samples, typical_written: float, *, batched: bool = True, measured: bool = False) -> Part:
+        """`calls` of the step `place` of `method`: sizes by the samples, and what is likely by an earlier run where there is one.
+
+        With `measured`, the usual samples stand for what is read whatever an earlier run read: they are what will be asked.
+        """
         language, step = self.domain.language, self.past[method].steps.get(place) if method in self.past else None
-        read = Interval(read_by(samples.short, language).low, read_by(samples.usual, language).likely, read_by(samples.long, language).high)
+        usual = self.known.scale * read_by(samples.usual, language).likely
         most = max((request.max_tokens for request in samples.long), default=0) + self.room
-        written = Interval(0, min(typical_written, most), most)
-        if step is not None:
-            read, written = Interval(read.low, step.read, read.high), Interval(0, step.written, most)
-        return Part(calls.scaled(1, step.tries if step else 1, FAILURE_LIMIT), read, written, batched)
+        read = step.read if step is not None and not measured else usual
+        written = step.written if step is not None else min(typical_written, most)
+        return Part(
+            calls.scaled(1, step.tries if step is not None else 1, FAILURE_LIMIT),
+            Interval(read_by(samples.short, language).low, read, read_by(samples.long, language).high),
+            Interval(0, written, most),
+            batched,
+        )
 
     def certain(self, method: str, place: int, requests: Sequence[Request], typical_written: float, *, batched: bool = True) -> list[Part]:
         """Requests that are known, and not in the ledger."""
         if not requests:
             return []
-        return [self.part(method, place, Interval.exactly(len(requests)), Samples.exactly(requests), typical_written, batched=batched)]
+        calls = Interval.exactly(len(requests))
+        return [self.part(method, place, calls, Samples.exactly(requests), typical_written, batched=batched, measured=True)]
+
+    def generated_tokens(self) -> float:
+        """Tokens of an instruction that a model made: as an earlier run's were, or as the seeds'."""
+        steps = [self.past[method].steps[1] for method in ("self_instruct", "magpie") if method in self.past and 1 in self.past[method].steps]
+        calls = sum(step.calls for step in steps)
+        return sum(step.calls * step.written for step in steps) / calls if calls else self.typical.instruction
 
     def longest(self) -> int:
         """Bytes, one for a token, of the longest instruction or input that can come up."""

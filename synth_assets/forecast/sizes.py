@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from synth_assets.config import Domain
-from synth_assets.forecast.interval import Interval
+from synth_assets.forecast.interval import NOTHING, Interval
 from synth_assets.teacher.messages import Request
 from synth_assets.teacher.prices import TEMPLATE_TOKENS
 
-__all__ = ["LIKELY_RATIO", "Typical", "filler", "read_by", "typical_of"]
+__all__ = ["LIKELY_RATIO", "Typical", "filler", "likely_tokens", "read_by", "typical_of"]
 
 LOW_RATIO = 1 / 8
 LIKELY_RATIO = {"en": 1 / 4, "zh": 1 / 3.5}
@@ -42,13 +42,21 @@ def typical_of(domain: Domain, seeds: Sequence[tuple[str, str]]) -> Typical:
 
 def read_by(requests: Sequence[Request], language: str) -> Interval:
     """Input tokens of one of `requests`: of the shortest, the average, and the longest."""
+    if not requests:
+        return NOTHING
     texts = [[request.system, *(message.content for message in request.messages)] for request in requests]
-    sizes = [(sum(len(text.encode()) for text in parts), len(parts)) for parts in texts]
-    longest = max((len(json.dumps(request.body(), ensure_ascii=False).encode()) for request in requests), default=0)
-    if not sizes:
-        return Interval(0, 0, 0)
-    likely = sum(LIKELY_RATIO[language] * size + TURN_TOKENS * turns for size, turns in sizes) / len(sizes)
-    return Interval(LOW_RATIO * min(size for size, _ in sizes), likely, longest + TEMPLATE_TOKENS)
+    longest = max(len(json.dumps(request.body(), ensure_ascii=False).encode()) for request in requests)
+    likely = sum(likely_tokens(parts, language) for parts in texts) / len(texts)
+    return Interval(LOW_RATIO * min(_bytes(parts) for parts in texts), likely, longest + TEMPLATE_TOKENS)
+
+
+def likely_tokens(texts: Sequence[str], language: str) -> float:
+    """Tokens of a request's system message and turns, as a tokenizer is likely to count them."""
+    return LIKELY_RATIO[language] * _bytes(texts) + TURN_TOKENS * len(texts)
+
+
+def _bytes(texts: Sequence[str]) -> int:
+    return sum(len(text.encode("utf-8", "replace")) for text in texts)
 
 
 def filler(size: int, number: int = 0) -> str:
