@@ -10,7 +10,7 @@ from synth_assets.conversations import prompt_of
 from synth_assets.defs.generation import begin
 from synth_assets.defs.resources import DomainsResource, EmbedderResource, WarehouseResource
 from synth_assets.defs.rewards import Rewards
-from synth_assets.defs.stage import code_version, sample_table, stage_asset, store, whole_asset
+from synth_assets.defs.stage import code_version, sample_table, spent_metrics, stage_asset, store, whole_asset
 from synth_assets.domain_files import LoadedDomain
 from synth_assets.errors import StageFailed, UpstreamNotPassed
 from synth_assets.methods import seeds as seeds_method
@@ -139,4 +139,4 @@ def mixed(context: dg.AssetExecutionContext, warehouse: WarehouseResource, domai
     database.read_passed("spot_check", domain.name)
     synthetic, real = (database.read_passed(stage, domain.name) for stage in ("filtered", "real_data"))
     shares = mixture.blend(domain, synthetic, real, terms_of, outcome)
-    return store(context, database, "mixed", outcome, metrics=shares)
+    return store(context, database, "mixed", outcome, metrics=shares | spent_metrics(outcome.kept, [domain.name]))
