@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from synth_assets.accounts import Outcome, Row
-from synth_assets.config import Constitutional
+from synth_assets.config import Constitutional, Domain
 from synth_assets.forecast.interval import NOTHING, Interval
 from synth_assets.forecast.known import Driven, requests_of
 from synth_assets.forecast.parts import SAMPLES, Part, Rows, Samples, Setting, sample_rows
@@ -47,8 +47,18 @@ def forecast_responses(setting: Setting, evolved: Rows, unanswered: Interval, ve
     if evolved.exact and steps.ended and answers.ended:
         return parts, Rows(outcome.kept)
     rate = setting.past[distillation.METHOD].rate if distillation.METHOD in setting.past else ANSWERED
-    # The least is none, since every answer may be refused; the most is one for every instruction, since a pair takes one at most.
-    return parts, Rows([], evolved.count.scaled(0, rate, 1))
+    # The most is one for every instruction, since a pair takes one at most.
+    answered = _answered(setting, plain)
+    return parts, Rows(answered, Interval(0, rate * evolved.count.likely - len(answered), evolved.count.high - len(answered)))
+
+
+def _answered(setting: Setting, rows: Sequence[Row]) -> list[Row]:
+    """The answers that are in the ledger already."""
+    found = setting.known.lookup([distillation.request_for(setting.domain, row, setting.profile) for row in rows])
+    outcome = Outcome()
+    cached = [row for row, reply in zip(rows, found, strict=True) if reply is not None]
+    setting.known.drive(distillation.plan(setting.domain, cached, setting.profile, outcome))
+    return outcome.kept
 
 
 def _pools(setting: Setting) -> tuple[Sequence[Row], Sequence[Row], Sequence[Row]]:
@@ -94,19 +104,33 @@ def forecast_pairs(setting: Setting, responses: Rows) -> list[Part]:
     pairs = Interval.exactly(driven.sizes[-1]) if driven.sizes else responses.count.capped(settings.pairs)
     parts = setting.certain(method, at + 1, driven.missing, written[at])
     samples = _pair_samples(setting, settings)
+    rounds = settings.rounds - number - 1
+    # Of answers that an earlier run had put through, some draw the same principle again: all of their first round is in the ledger.
+    new_rounds = rounds - (0 if driven.sizes else _repeated(setting, settings, responses))
     for place in (0, 1):
-        rounds = settings.rounds - number - 1
         this_round = pairs.scaled(0, ANSWERED, 1) if place > at else NOTHING
-        parts.append(setting.part(method, place + 1, this_round + pairs.scaled(0, rounds, rounds), samples[place], written[place]))
+        parts.append(setting.part(method, place + 1, this_round + pairs.scaled(0, new_rounds, rounds), samples[place], written[place]))
     return parts
+
+
+def _repeated(setting: Setting, settings: Constitutional, responses: Rows) -> float:
+    """Share of the answers, from 0 to 1, whose first critique is in the ledger."""
+    every = _one_round(setting.domain, settings, max(1, len(responses.known)))
+    plan = constitutional.plan(every, responses.known, setting.profile, None, Outcome())
+    return (1 - setting.known.new_share(plan)) * len(responses.known) / max(1.0, responses.count.likely)
+
+
+def _one_round(domain: Domain, settings: Constitutional, pairs: int) -> Domain:
+    """The domain with one round for so many answers."""
+    whole = settings.model_copy(update={"rounds": 1, "pairs": pairs})
+    return domain.model_copy(update={"methods": domain.methods.model_copy(update={"constitutional": whole})})
 
 
 def _pair_samples(setting: Setting, settings: Constitutional) -> list[Samples]:
     """Critiques and revisions over the shortest answers, over usual ones, and over the longest."""
     domain, methods, typical = setting.domain, setting.domain.methods, setting.typical
     ratio = LIKELY_RATIO[domain.language]
-    whole = settings.model_copy(update={"rounds": 1, "pairs": SAMPLES})
-    one_round = domain.model_copy(update={"methods": methods.model_copy(update={"constitutional": whole})})
+    one_round = _one_round(domain, settings, SAMPLES)
     longest = max(methods.distillation.max_tokens, settings.max_tokens, methods.reasoning.max_tokens if methods.reasoning else 0)
     made = []
     for prompt, response, critique in (

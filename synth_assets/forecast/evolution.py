@@ -46,12 +46,13 @@ def forecast_evolved(setting: Setting, seeds: Sequence[Row], generated: Rows) ->
     standing = setting.past[evol_instruct.METHOD].rate if evol_instruct.METHOD in setting.past else STANDING
     made = parents.scaled(0, settings.rounds * standing, settings.rounds)
     more = Interval(0, max(0.0, made.likely - children), max(0.0, made.high - children))
-    return _parts(setting, settings, seeds, driven, parents), Rows(outcome.kept, generated.more + more)
+    return _parts(setting, settings, seeds, driven, Interval.exactly(len(roots)) + generated.more), Rows(outcome.kept, generated.more + more)
 
 
-def _parts(setting: Setting, settings: EvolInstruct, seeds: Sequence[Row], driven: Driven, parents: Interval) -> list[Part]:
+def _parts(setting: Setting, settings: EvolInstruct, seeds: Sequence[Row], driven: Driven, roots: Interval) -> list[Part]:
     method = evol_instruct.METHOD
     steps = 3 if settings.judge else 2
+    parents = roots.capped(settings.roots or float("inf"))
     past = setting.past.get(method)
     reached = [past.reached(place + 1) if past else REACHED[place] for place in range(steps)]
     written = [GROWTH * setting.typical.instruction, *([VERDICT_TOKENS] if settings.judge else []), setting.typical.response]
@@ -60,6 +61,8 @@ def _parts(setting: Setting, settings: EvolInstruct, seeds: Sequence[Row], drive
     number, at = divmod(len(driven.sizes) - 1, steps) if driven.sizes else (-1, steps - 1)
     under_way = driven.sizes[-1] if driven.sizes else 0
     rounds_left = settings.rounds - number - 1
+    # Of roots that an earlier run had evolved, some draw the same operation again: all of their first round is in the ledger.
+    new_rounds = rounds_left - (0 if driven.sizes else _repeated(setting, settings, seeds, roots))
     parts = setting.certain(method, at + 1, driven.missing, written[at])
     for place in range(steps):
         this_round = NOTHING
@@ -68,7 +71,7 @@ def _parts(setting: Setting, settings: EvolInstruct, seeds: Sequence[Row], drive
         elif place > at:
             begun = parents if len(driven.sizes) == 1 else Interval.exactly(under_way)
             this_round = begun.scaled(0, reached[place] / (reached[at] or 1), 1)
-        later = parents.scaled(0, rounds_left * reached[place], rounds_left)
+        later = parents.scaled(0, new_rounds * reached[place], rounds_left)
         if place == 0 and setting.known.empty:
             later = Interval(rounds_left * _fewest(seeds, parents), later.likely, later.high)
         parts.append(setting.part(method, place + 1, this_round + later, samples[place], written[place]))
@@ -79,6 +82,18 @@ def _fewest(seeds: Sequence[Row], parents: Interval) -> float:
     """Distinct rewrites of one round at the least: seeds may share an instruction and differ in their inputs."""
     alike = len(seeds) - len({row["instruction"] for row in seeds})
     return max(min(1.0, parents.low), parents.low - alike)
+
+
+def _repeated(setting: Setting, settings: EvolInstruct, seeds: Sequence[Row], roots: Interval) -> float:
+    """Share of the roots, from 0 to 1, that are seeds whose first rewrite is in the ledger."""
+    plan = evol_instruct.plan(_one_round(setting.domain, settings), seeds, setting.profile, Outcome())
+    return (1 - setting.known.new_share(plan)) * len(seeds) / max(1.0, roots.likely)
+
+
+def _one_round(domain: Domain, settings: EvolInstruct) -> Domain:
+    """The domain with one round over all roots."""
+    whole = settings.model_copy(update={"rounds": 1, "roots": None})
+    return domain.model_copy(update={"methods": domain.methods.model_copy(update={"evol_instruct": whole})})
 
 
 def _round_zero(domain: Domain, roots: Sequence[Row]) -> list[Row]:
@@ -92,8 +107,7 @@ def _round_zero(domain: Domain, roots: Sequence[Row]) -> list[Row]:
 def _samples(setting: Setting, seeds: Sequence[Row], settings: EvolInstruct, steps: int) -> list[Samples]:
     """Requests of each step over the shortest roots, over the seeds, and over the longest."""
     domain, longest = setting.domain, setting.longest()
-    whole = settings.model_copy(update={"rounds": 1, "roots": None})
-    one_round = domain.model_copy(update={"methods": domain.methods.model_copy(update={"evol_instruct": whole})})
+    one_round = _one_round(domain, settings)
     usual = int(GROWTH * setting.typical.instruction / LIKELY_RATIO[domain.language])
     made = []
     for rows, size in (

@@ -35,6 +35,12 @@ class Known:
         distinct = list(dict.fromkeys(requests))
         return [request for request, reply in zip(distinct, self.lookup(distinct), strict=True) if reply is None]
 
+    def new_share(self, plan: Plan) -> float:
+        """Share of the first batch of `plan` that the ledger does not have; 1 where there is no batch."""
+        batch = next(plan, [])
+        plan.close()
+        return len(self.missing(batch)) / len(set(batch)) if batch else 1.0
+
     def drive(self, plan: Plan, most: int | None = None) -> "Driven":
         """Drive `plan` as far as the ledger goes, over `most` batches at most."""
         sizes: list[int] = []

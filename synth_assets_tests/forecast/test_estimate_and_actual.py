@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 DOMAINS = ("math", "science", "writing")
 OTHER_SEED = 4711
-SCALE = 3
+SCALE = 6
 NAMES = {"calls": "calls", "input_tokens": "tokens in", "output_tokens": "tokens out", "usd": "US$"}
 
 
