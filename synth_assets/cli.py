@@ -5,6 +5,8 @@ import sys
 import click
 
 from synth_assets import __version__
+from synth_assets.commands.estimate import estimate
+from synth_assets.commands.ledger import ledger
 from synth_assets.commands.release import release
 from synth_assets.commands.review import review
 from synth_assets.commands.screen import screen
@@ -75,7 +77,8 @@ main.add_command(release)
 main.add_command(review)
 main.add_command(screen)
 main.add_command(why)
-
+main.add_command(estimate)
+main.add_command(ledger)
 
 if __name__ == "__main__":
     main()

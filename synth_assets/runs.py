@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from io import StringIO
 from typing import TYPE_CHECKING, Any
 
-from synth_assets.domain_files import domains_folder, load_domains
+from synth_assets.domain_files import LoadedDomain, domains_folder, load_domains
 from synth_assets.errors import ConfigError, LanguageUnsupported, SynthError, TeacherStopped
 from synth_assets.home import Home
 from synth_assets.progress import watched
@@ -25,10 +25,12 @@ if TYPE_CHECKING:
 
     from synth_assets.teacher.choice import Choice
 
-__all__ = ["RunReport", "make_release", "run_domains"]
+__all__ = ["RunReport", "chosen_domains", "make_release", "run_domains"]
 
 FAILED, FAULT, WAITING, STOPPED = 1, 2, 75, 130
 """75 is EX_TEMPFAIL of sysexits.h: the same command again, later."""
+WITHOUT_TEACHER = frozenset({"benchmarks", "seeds", "real_data"})
+"""Stages before which nothing is asked."""
 
 
 @dataclass
@@ -63,22 +65,20 @@ def run_domains(wanted: Sequence[str], to: str | None) -> int:
     started = time.monotonic()
     home = Home.from_env()
     os.environ["SYNTH_HOME"] = str(home.root)
-    folder = domains_folder()
-    loaded, broken = load_domains(folder)
-    unknown = [name for name in wanted if name not in loaded and name not in broken]
-    if unknown:
-        raise SynthError(f"no domain {unknown[0]!r} in {folder}; there are: {', '.join(sorted({*loaded, *broken})) or 'none'}.")
-    if any(name in broken for name in wanted) or not loaded:
-        raise ConfigError([problem for name, error in broken.items() if not wanted or name in wanted for problem in error.problems])
-    chosen = list(dict.fromkeys(wanted)) or sorted(loaded)
+    selected, broken = chosen_domains(wanted)
+    chosen = list(selected)
+    if to not in WITHOUT_TEACHER:
+        from synth_assets.forecast.estimate import require_budget
+
+        require_budget(home, os.environ, list(selected.values()))
     report = RunReport(domains=chosen)
-    report.failures |= {name: str(error) for name, error in broken.items() if not wanted}
+    report.failures |= {name: str(error) for name, error in broken.items()}
     display = Display()
     choice = choose_teacher()
     display.say(choice.announcement)
     for name in chosen:
         try:
-            choice.check_language(name, loaded[name].config.language)
+            choice.check_language(name, selected[name].config.language)
         except LanguageUnsupported as error:
             report.failures[name] = str(error)
             display.say(f"Not run: {error}")
@@ -121,6 +121,23 @@ def make_release(order: str, forms: Sequence[str], *, remix: bool = False) -> in
         print(f"Release: {path}")
     print(f"Time: {time.monotonic() - started:.0f} s, no teacher call.")
     return 0 if report.ok else FAILED
+
+
+def chosen_domains(wanted: Sequence[str]) -> tuple[dict[str, LoadedDomain], dict[str, ConfigError]]:
+    """The domains of `wanted` by name (all for none), and the errors of those that cannot be used where all were wanted.
+
+    Raises:
+        SynthError: one of `wanted` is not there.
+        ConfigError: one of `wanted`, or every domain, cannot be used.
+    """
+    folder = domains_folder()
+    loaded, broken = load_domains(folder)
+    unknown = [name for name in wanted if name not in loaded and name not in broken]
+    if unknown:
+        raise SynthError(f"no domain {unknown[0]!r} in {folder}; there are: {', '.join(sorted({*loaded, *broken})) or 'none'}.")
+    if any(name in broken for name in wanted) or not loaded:
+        raise ConfigError([problem for name, error in broken.items() if not wanted or name in wanted for problem in error.problems])
+    return {name: loaded[name] for name in wanted or sorted(loaded)}, {} if wanted else broken
 
 
 def choose_teacher() -> "Choice":

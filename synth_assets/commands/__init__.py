@@ -1,1 +1,1 @@
-"""The commands of `synth-assets`, one module each; heavy imports wait inside the functions."""
+"""The commands of `synth-assets`, one module each: options and printing, no more; what they tell is found elsewhere."""

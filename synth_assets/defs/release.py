@@ -8,7 +8,7 @@ import dagster as dg
 from pydantic import Field
 
 from synth_assets.defs.resources import WarehouseResource
-from synth_assets.defs.stage import code_version, column_lineage, rule_table, sample_table, whole_asset
+from synth_assets.defs.stage import code_version, column_lineage, rule_table, sample_table, spent_metrics, whole_asset
 from synth_assets.domain_files import domains_folder, list_domain_names, load_domains
 from synth_assets.errors import ConfigError, StageFailed
 from synth_assets.home import Home
@@ -53,6 +53,7 @@ def release(context: dg.AssetExecutionContext, config: ReleaseConfig, warehouse:
         outcome.kept = [{**{name: row[name] for name in _COLUMNS}, "version": made.version} for row in outcome.kept]
     counts = {f"{kind}_{split}": n for (kind, split), n in sorted(Counter((row["kind"], row["split"]) for row in rows).items())}
     numbers: dict[str, float] = {"rows": len(rows), "domains": len(made.outcomes), "left_out": len(made.left_out), **counts}
+    numbers |= spent_metrics(rows, list(made.outcomes))
     data_version = database.commit_whole("release", made.outcomes, run_id=context.run.run_id, metrics=numbers)
     rejecting = [outcome for outcome in made.outcomes.values() if outcome.rejected]
     return dg.MaterializeResult(

@@ -11,7 +11,7 @@ from synth_assets.defs.generation import begin
 from synth_assets.defs.resources import DomainsResource, EmbedderResource, WarehouseResource
 from synth_assets.defs.reviews import land
 from synth_assets.defs.rewards import Rewards
-from synth_assets.defs.stage import code_version, sample_table, stage_asset, store, whole_asset
+from synth_assets.defs.stage import code_version, sample_table, spent_metrics, stage_asset, store, whole_asset
 from synth_assets.domain_files import LoadedDomain
 from synth_assets.errors import StageFailed, UpstreamNotPassed
 from synth_assets.methods import seeds as seeds_method
@@ -163,4 +163,4 @@ def mixed(context: dg.AssetExecutionContext, warehouse: WarehouseResource, domai
     verdicts = standing.verdicts([Entry.of(row) for row in database.rows("reviews", domain.name)], domain.name)
     vectors = embedder.open()
     shares = mixture.blend(domain, synthetic, real, verdicts, terms_of, outcome, vectors.embed if vectors.supports(domain.language) else None)
-    return store(context, database, "mixed", outcome, metrics=shares)
+    return store(context, database, "mixed", outcome, metrics=shares | spent_metrics(outcome.kept, [domain.name]))

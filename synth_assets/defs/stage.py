@@ -16,7 +16,11 @@ from synth_assets import lineage, progress, schemas
 from synth_assets.accounts import Outcome, Row
 from synth_assets.defs.partitions import DOMAINS
 from synth_assets.errors import BatchPending
+from synth_assets.home import Home
+from synth_assets.release.facts import SPENT
 from synth_assets.schemas import Table
+from synth_assets.teacher.ledger import UNKNOWN
+from synth_assets.teacher.ledger_report import reading, spent_usd
 from synth_assets.warehouse import Warehouse
 
 OWNERS = ["team:synth-assets"]
@@ -115,7 +119,7 @@ def store(
 ) -> dg.MaterializeResult[Any]:
     """Write a stage's outcome in one transaction and tell Dagster about it."""
     domain = context.partition_key
-    numbers = account_metrics(outcome) | cost_metrics(calls) | dict(metrics or {})
+    numbers = account_metrics(outcome) | cost_metrics(calls, len(outcome.kept)) | dict(metrics or {})
     version = warehouse.commit_stage(stage, domain, outcome, run_id=context.run.run_id, metrics=numbers, calls=calls, extra=extra or {})
     watcher = progress.current()
     if watcher is not None:
@@ -143,17 +147,39 @@ def account_metrics(outcome: Outcome) -> dict[str, float]:
     }
 
 
-def cost_metrics(calls: Sequence[Row]) -> dict[str, float]:
-    """Calls, tokens and dollars behind a stage; dollars are left out when the price of one is unknown."""
+def cost_metrics(calls: Sequence[Row], kept: int = 0) -> dict[str, float]:
+    """Calls, tokens and dollars behind a stage that keeps `kept` rows; dollars are left out when the price of a call is unknown.
+
+    Calls whose outcome nobody saw count in dollars, at the most that they can have cost: `unknown_calls` and `unknown_usd` of them.
+    """
     if not calls:
         return {}
+    unknown = [c for c in calls if c["stop_reason"] == UNKNOWN]
     numbers: dict[str, float] = {
         "calls": len(calls),
         "input_tokens": sum(c["input_tokens"] for c in calls),
         "output_tokens": sum(c["output_tokens"] for c in calls),
+        "unknown_calls": len(unknown),
     }
     costs = [c["cost_usd"] for c in calls]
-    return numbers if None in costs else numbers | {"cost_usd": sum(costs)}
+    if None in costs:
+        return numbers
+    numbers |= {"cost_usd": sum(costs), "unknown_usd": sum(c["cost_usd"] for c in unknown)}
+    return numbers | ({"cost_per_kept_row_usd": sum(costs) / kept} if kept else {})
+
+
+def spent_metrics(rows: Sequence[Row], domains: Sequence[str]) -> dict[str, float]:
+    """What the teacher of `domains` has cost so far, over all runs of this home, and that per accepted row: per synthetic one of `rows`.
+
+    Nothing where no ledger is there: nobody was asked.
+    """
+    ledger = Home.from_env().root / "ledger.sqlite"
+    if not ledger.exists():
+        return {}
+    with reading(ledger) as con:
+        spent = sum(spent_usd(con, domain) for domain in domains)
+    accepted = sum(row["origin"] == "synthetic" for row in rows)
+    return dict(zip(SPENT, (spent, spent / accepted) if accepted else (spent,), strict=False))
 
 
 def rule_table(outcome: Outcome) -> dg.TableMetadataValue:

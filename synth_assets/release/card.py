@@ -34,7 +34,8 @@ _LONGEST = 400
 _MARKUP = {ord(c): f"\\{c}" for c in "\\`*_{}[]<>|#~$&!"}
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"), (10_000_000, "1M<n<10M"))
 _HUB_LICENSES = {"apache-2.0", "mit", "cc0-1.0", "cc-by-4.0", "cc-by-sa-4.0", "cc-by-nc-4.0", "odc-by", "openrail"}
-_ACCOUNT = {"planned", "kept", "rejected", "surplus", "yield", "calls", "input_tokens", "output_tokens", "cost_usd"}
+_COSTS = {"calls", "input_tokens", "output_tokens", "cost_usd", "unknown_calls", "unknown_usd", "cost_per_kept_row_usd"}
+_ACCOUNT = {"planned", "kept", "rejected", "surplus", "yield", *_COSTS}
 """Metrics that the card shows elsewhere."""
 
 

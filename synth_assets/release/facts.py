@@ -20,9 +20,11 @@ from synth_assets.release.selection import HELD_OUT, KINDS, ROUGE_L
 from synth_assets.schemas import STAGES
 from synth_assets.warehouse import Warehouse
 
-__all__ = ["PACKAGES", "UNKNOWN", "Facts", "Snapshot", "achieved", "manifest", "snapshot"]
+__all__ = ["PACKAGES", "SPENT", "UNKNOWN", "Facts", "Snapshot", "achieved", "manifest", "snapshot"]
 
 UNKNOWN = "unknown"
+SPENT = ("spent_usd", "spent_per_accepted_row_usd")
+"""Metrics of what was spent so far: they grow with every run, and the same release has the same bytes, so that no card or manifest has them."""
 
 PACKAGES = (
     "anthropic",
@@ -52,7 +54,7 @@ class Snapshot:
     accounts: list[Row]
     """`stage_accounts` of the domains, in the order of the graph."""
     history: list[Row]
-    """The newest `stage_history` row of every slice, metrics as a dictionary, in the order of the graph."""
+    """The newest `stage_history` row of every slice, metrics as a dictionary without `SPENT`, in the order of the graph."""
     makers: dict[str, tuple[str, str]]
     """(model, reward version) of a synthetic row by its row of `filtered`."""
     benchmarks: list[Row]
@@ -245,7 +247,7 @@ def achieved(rows: Sequence[Row], kind: str) -> dict[str, float]:
 
 def _history(warehouse: Warehouse, domains: Sequence[str]) -> list[Row]:
     newest = [found for domain in domains for stage in STAGES if (found := warehouse.latest(stage.name, domain))]
-    return [{**row, "metrics": json.loads(row["metrics"])} for row in newest]
+    return [{**row, "metrics": {name: value for name, value in json.loads(row["metrics"]).items() if name not in SPENT}} for row in newest]
 
 
 def _by_stage(rows: list[Row]) -> list[Row]:

@@ -15,7 +15,7 @@ from synth_assets.teacher.messages import Profile
 from synth_assets.teacher.prices import Price, is_own_server, price_of
 from synth_assets.teacher.terms import EMBEDDED_LANGUAGES, EMBEDDED_MODEL
 
-__all__ = ["CLAUDE", "Choice", "choose", "open_teacher"]
+__all__ = ["CLAUDE", "Choice", "choose", "concurrency_of", "endpoint_of", "open_teacher"]
 
 CLAUDE = "claude-sonnet-5-5"
 """The model when a key is there and SYNTH_TEACHER says nothing."""
@@ -40,6 +40,11 @@ class Choice:
     def paid(self) -> bool:
         """Whether calls cost money, as far as is known."""
         return self.price is None or self.price.input > 0 or self.price.output > 0
+
+    @property
+    def profile(self) -> Profile:
+        """What the teacher can do."""
+        return Profile(self.model, small=self.embedded, raw_prompt=self.embedded or is_own_server(self.base_url), paid=self.paid)
 
     def check_language(self, domain: str, language: str) -> None:
         """Refuse a domain in a language (a BCP 47 tag) that this teacher is known not to have; raises LanguageUnsupported with the remedy."""
@@ -96,25 +101,33 @@ def open_teacher(home: Path, env: Mapping[str, str], *, domain: str = "", domain
         )
     if choice.price is None:
         raise BudgetExceeded(f"{choice.announcement} A budget cannot be kept without a price: set SYNTH_PRICE_USD_PER_MTOK, such as 3,15.")
-    concurrency = int(_number(env, "SYNTH_CONCURRENCY", int, SLOTS if choice.embedded else CONCURRENCY) or 1)
-    profile = Profile(choice.model, small=choice.embedded, raw_prompt=choice.embedded or is_own_server(choice.base_url), paid=choice.paid)
+    endpoint = endpoint_of(choice, home, env)
+    return Teacher(endpoint, Ledger(home / "ledger.sqlite"), budget=budget, by_batch=by_batch and not choice.embedded)
+
+
+def endpoint_of(choice: Choice, home: Path, env: Mapping[str, str]) -> Endpoint:
+    """Where the chosen teacher is; nothing is started and nothing asked. The digest of the embedded model is noted in `home`."""
+    concurrency = concurrency_of(choice, env)
     if choice.embedded:
         server = EmbeddedServer(home)
-        endpoint = Endpoint(
+        return Endpoint(
             server.identity,
             lambda: server.base_url,
-            profile,
+            choice.profile,
             choice.price,
             concurrency,
             native=True,
             secrets=Secrets("embedded"),
             stop=server.stop,
         )
-    else:
-        secrets = Secrets(env.get("ANTHROPIC_API_KEY", "").strip() or None, env.get("ANTHROPIC_AUTH_TOKEN", "").strip() or None)
-        sampling = "claude" not in choice.model and choice.base_url.rstrip("/") != CLAUDE_URL
-        endpoint = Endpoint(shown(choice.base_url), lambda: choice.base_url, profile, choice.price, concurrency, takes_sampling=sampling, secrets=secrets)
-    return Teacher(endpoint, Ledger(home / "ledger.sqlite"), budget=budget, by_batch=by_batch and not choice.embedded)
+    secrets = Secrets(env.get("ANTHROPIC_API_KEY", "").strip() or None, env.get("ANTHROPIC_AUTH_TOKEN", "").strip() or None)
+    sampling = "claude" not in choice.model and choice.base_url.rstrip("/") != CLAUDE_URL
+    return Endpoint(shown(choice.base_url), lambda: choice.base_url, choice.profile, choice.price, concurrency, takes_sampling=sampling, secrets=secrets)
+
+
+def concurrency_of(choice: Choice, env: Mapping[str, str]) -> int:
+    """Calls at once."""
+    return int(_number(env, "SYNTH_CONCURRENCY", int, SLOTS if choice.embedded else CONCURRENCY) or 1)
 
 
 def _number(env: Mapping[str, str], name: str, kind: type[float] | type[int], default: float | None) -> float | None:

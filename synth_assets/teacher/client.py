@@ -17,7 +17,6 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from synth_assets.errors import BatchPending
-from synth_assets.identity import digest
 from synth_assets.teacher.batches import MOST_BYTES, MOST_REQUESTS, OpenBatch
 from synth_assets.teacher.budget import Budget
 from synth_assets.teacher.endpoint import Endpoint
@@ -33,8 +32,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Teacher"]
 
-KEY_LENGTH = 40
-"""Hexadecimal digits of a call's key: 160 bits."""
 CLEANUP_S = 5.0
 """How long an interrupted caller waits for the cleanup of its calls: it takes milliseconds."""
 
@@ -107,9 +104,8 @@ class Teacher:
         return self._tally.calls
 
     def key(self, request: Request) -> str:
-        """The call's key: digest of endpoint, model, how it is kept from thinking, and everything in the request."""
-        asked = request.body() | ({"thinking": dict(self.endpoint.thinking.parameters)} if self.endpoint.thinking.parameters else {})
-        return digest([self.endpoint.identity, self.endpoint.model, asked])[:KEY_LENGTH]
+        """The call's key, as `Endpoint.key` has it."""
+        return self.endpoint.key(request)
 
     def run(self, plan: Plan[Result], on_reply: Callable[[Reply], None] | None = None, *, max_failed_share: float = 1.0) -> Result:
         """Drive `plan` to its end; returns what it returns.

@@ -8,11 +8,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from synth_assets.teacher.messages import Profile
+from synth_assets.identity import digest
+from synth_assets.teacher.messages import Profile, Request
 from synth_assets.teacher.prices import Price, Thinking, thinking_of
 
 __all__ = ["Endpoint", "Secrets", "is_address", "shown"]
 
+KEY_LENGTH = 40
+"""Hexadecimal digits of a call's key: 160 bits."""
 SECRET_LENGTH = 9
 """A shorter key is a dummy for a local server (`EMPTY`, `ollama`, `embedded`): to cut it out of texts would spoil them."""
 _KEY_SHAPE = re.compile(r"\bsk-[A-Za-z0-9_-]{8,}")
@@ -68,6 +71,11 @@ class Endpoint:
     def thinking(self) -> Thinking:
         """How the model is kept from thinking, where it would."""
         return thinking_of(self.model)
+
+    def key(self, request: Request) -> str:
+        """A call's key in the ledger: digest of endpoint, model, how it is kept from thinking, and everything in the request."""
+        asked = request.body() | ({"thinking": dict(self.thinking.parameters)} if self.thinking.parameters else {})
+        return digest([self.identity, self.model, asked])[:KEY_LENGTH]
 
     @property
     def caches_prompts(self) -> bool:

@@ -31,10 +31,10 @@ CONGESTED_SHARE, CONGESTED_CALLS = 0.2, 8
 """Share and number of 429s within a window from which the endpoint is taken to have a limit."""
 DECREASE = 0.95
 """Of what the endpoint delivered: bucket-shaped limits deliver a little more than they sustain."""
-INCREASE, NEAR_INCREASE, FIRST_INCREASE = 1.03, 1.005, 1.2
+INCREASE, NEAR_INCREASE, FIRST_INCREASE = 1.03, 1.005, 1.5
 """Of the rate, per window without 429s: on the way back to a limit that was met, near it and beyond, and from a first guess that was too low."""
 NEAR = 0.98
-MARGIN, FIRST_MARGIN = 0.02, 0.05
+MARGIN, FIRST_MARGIN = 0.02, 0.1
 """Share of 429s above the noise that means that the limit is met; a first guess is raised until that is plain."""
 LONGEST_PAUSE_S = 60.0
 FORGOTTEN_S = 600.0
@@ -154,7 +154,6 @@ class Pace:
             os.pwrite(self._descriptor, _RECORD.pack(_MARK, _VERSION, *vars(state).values()), 0)
         finally:
             fcntl.flock(self._descriptor, fcntl.LOCK_UN)
-
 
     def _locked(self, descriptor: int) -> bool:
         """Whether the lock was had in time: a process that was stopped in the middle must not stop all others."""

@@ -1,0 +1,111 @@
+"""A domain's forecast: the stages in the order of the graph, each from what the one before it makes, priced.
+
+The methods' own plans say what is asked: driven by the ledger as far as it goes, and by made-up rows of the shortest, usual and longest
+texts for what is not known yet. Invariant: nothing is asked, written or started, and what a run that reaches its end then pays is within
+low and high; a run that stops earlier pays less, and calls whose outcome was lost on the wire count beside their three tries.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from synth_assets.accounts import Outcome
+from synth_assets.domain_files import LoadedDomain
+from synth_assets.forecast.answers import forecast_pairs, forecast_responses
+from synth_assets.forecast.evolution import forecast_evolved
+from synth_assets.forecast.instructions import forecast_generated
+from synth_assets.forecast.interval import NOTHING, Interval
+from synth_assets.forecast.known import Known
+from synth_assets.forecast.parts import Part, Setting
+from synth_assets.forecast.past import STAGES, Past
+from synth_assets.forecast.sizes import typical_of
+from synth_assets.methods import reasoning
+from synth_assets.methods import seeds as seeds_method
+from synth_assets.teacher.messages import Profile
+from synth_assets.teacher.prices import BATCH, CACHE_READ, CACHE_WRITE, Price, thinking_of
+
+__all__ = ["DomainForecast", "Terms", "Use", "forecast", "total"]
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What a call costs."""
+
+    price: Price | None
+    """None where nobody knows it."""
+    caches_prompts: bool = False
+    """Whether the endpoint may read a part of a prompt from its cache, at a lower price."""
+
+
+@dataclass(frozen=True)
+class Use:
+    """What one stage, one domain or all of them will use."""
+
+    calls: Interval = NOTHING
+    input_tokens: Interval = NOTHING
+    output_tokens: Interval = NOTHING
+    usd: Interval | None = NOTHING
+    """None where the price is unknown."""
+
+    def __add__(self, other: "Use") -> "Use":
+        usd = None if self.usd is None or other.usd is None else self.usd + other.usd
+        return Use(self.calls + other.calls, self.input_tokens + other.input_tokens, self.output_tokens + other.output_tokens, usd)
+
+
+@dataclass(frozen=True)
+class DomainForecast:
+    """The forecast of one domain."""
+
+    domain: str
+    stages: Mapping[str, Use]
+    """By stage, in the order of the graph; a call that two stages use is the earlier one's."""
+    measured: bool
+    """Whether an earlier run says what is likely."""
+    notes: tuple[str, ...] = ()
+    """What the reader must know: what was left out, and why."""
+
+    @property
+    def use(self) -> Use:
+        """All stages together."""
+        return total(self.stages.values())
+
+
+def total(uses: Iterable[Use]) -> Use:
+    """The sum of uses."""
+    found = Use()
+    for use in uses:
+        found += use
+    return found
+
+
+def forecast(loaded: LoadedDomain, profile: Profile, terms: Terms, known: Known, past: Past, verify: reasoning.Verify) -> DomainForecast:
+    """What a run of this domain will ask and pay from now on."""
+    domain = loaded.config
+    outcome = Outcome()
+    seeds_method.seeds(loaded, outcome)
+    seeds = sorted(outcome.kept, key=lambda row: str(row["id"]))
+    typical = typical_of(domain, [(f"{row['instruction']}{row['input']}", row["response"]) for row in seeds])
+    setting = Setting(domain, profile, known, past, typical, thinking_of(profile.model).room)
+    instructions, generated = forecast_generated(setting, seeds)
+    evolutions, evolved = forecast_evolved(setting, seeds, generated)
+    answers, responses = forecast_responses(setting, evolved, generated.more, verify)
+    pairs = forecast_pairs(setting, responses)
+    by_batch = domain.mode == "batch" and not profile.small
+    parts = dict(zip(STAGES, (instructions, evolutions, answers, pairs), strict=True))
+    notes = []
+    if domain.methods.magpie is not None and not profile.raw_prompt:
+        notes.append("magpie needs an endpoint that takes raw prompts, and this one takes none: a run would stop there. Delete the section to go on without.")
+    return DomainForecast(domain.name, {stage: _use(own, terms, by_batch=by_batch) for stage, own in parts.items()}, bool(past), tuple(notes))
+
+
+def _use(parts: Sequence[Part], terms: Terms, *, by_batch: bool) -> Use:
+    whole = Use()
+    for part in parts:
+        read, written = part.calls * part.read, part.calls * part.written
+        use = Use(part.calls, read, written, None)
+        if terms.price is not None:
+            discount = BATCH if by_batch and part.batched else 1.0
+            into, out = (discount * price / 1e6 for price in (terms.price.input, terms.price.output))
+            low = CACHE_READ if terms.caches_prompts else 1.0
+            use = replace(use, usd=read.scaled(low * into, into, CACHE_WRITE * into) + written.scaled(out, out, out))
+        whole += use
+    return whole

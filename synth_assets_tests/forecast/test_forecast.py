@@ -1,0 +1,241 @@
+"""The forecast's interval: it holds for every mixture of replies, from every point at which a run was broken off, and is nothing at its end."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from synth_assets.accounts import Outcome
+from synth_assets.cli import main
+from synth_assets.config import Domain
+from synth_assets.domain_files import LoadedDomain, load_domain, shipped_folder
+from synth_assets.errors import BudgetExceeded
+from synth_assets.forecast.domain import DomainForecast, Terms, forecast
+from synth_assets.forecast.estimate import require_budget
+from synth_assets.forecast.instructions import expected_attempts
+from synth_assets.forecast.interval import Interval
+from synth_assets.forecast.known import Known
+from synth_assets.forecast.past import STAGES, Method, Past, Step
+from synth_assets.home import Home
+from synth_assets.identity import digest
+from synth_assets.methods import constitutional, distillation, evol_instruct, magpie, reasoning, self_instruct
+from synth_assets.methods import seeds as seeds_method
+from synth_assets.methods.instruction_pool import InstructionPool
+from synth_assets.records import SeedRecord
+from synth_assets.teacher.messages import Plan, Profile, Reply, Request
+from synth_assets.teacher.prices import Price
+from synth_assets_tests.methods.driving import LARGE, SEEDS, SMALL, TOPICS, make_domain
+
+PRICE = Price(3.0, 15.0)
+TERMS = Terms(PRICE)
+METHODS: dict[str, dict[str, Any]] = {
+    "self_instruct": {"target": 3, "batch": 2, "human_examples": 2, "machine_examples": 1, "max_tokens": 60},
+    "magpie": {"target": 2, "batch": 2, "max_tokens": 30},
+    "evol_instruct": {"rounds": 2, "roots": 5, "max_tokens": 80},
+    "reasoning": {"samples": 2, "max_tokens": 100},
+    "constitutional": {"pairs": 4, "rounds": 2, "max_tokens": 90},
+    "distillation": {"max_tokens": 100, "style": "orca"},
+}
+
+
+def loaded(language: str = "en", **changes: dict[str, Any]) -> LoadedDomain:
+    domain = make_domain(language, **{name: METHODS[name] | changes.get(name, {}) for name in METHODS})
+    topics = list(TOPICS[language])
+    records = [
+        SeedRecord(topic=topics[n % 3], instruction=text, response=text * 2, answer="7" if n % 3 == 0 else None) for n, text in enumerate(SEEDS[language])
+    ]
+    return LoadedDomain(domain, Path(), list(enumerate(records, start=1)), [], {}, "")
+
+
+class World:
+    """A teacher that answers by `style`, and what it was paid for: the run is broken off after `most` calls."""
+
+    def __init__(self, style: str, most: int = 1 << 30) -> None:
+        self.style = style
+        self.most = most
+        self.paid: dict[Request, Reply] = {}
+        self.used: dict[str, list[Request]] = {stage: [] for stage in STAGES}
+
+    def reply(self, request: Request, stage: str) -> Reply:
+        if request not in self.paid:
+            if len(self.paid) >= self.most:
+                raise KeyboardInterrupt
+            self.used[stage].append(request)
+            self.paid[request] = self._answer(request)
+        return self.paid[request]
+
+    def known(self) -> Known:
+        return Known(lambda requests: [self.paid.get(request) for request in requests], empty=not self.paid)
+
+    def _answer(self, request: Request) -> Reply:
+        key = digest(request.body())
+        number = int(key[:6], 16)
+        style = self.style if self.style != "mixed" else ("good", "refused", "cut", "good", "wordless")[number % 5]
+        stop = {"refused": "refusal", "cut": "max_tokens"}.get(style, "end_turn")
+        text = {"refused": "", "wordless": "ok"}.get(style, f"Tell how item {number % 997} of row {number % 89} was made, and by whom exactly {number}.")
+        if style == "good" and request.max_tokens == evol_instruct.JUDGE_TOKENS:
+            text = "Not equal"
+        if style == "good" and any("<think>" in part for part in (request.system, *(message.content for message in request.messages))):
+            text = f"<think>\nSeven, since {number}.\n</think>\nAnswer: 7"
+        return Reply(key, text, stop, "teacher")
+
+    def run(self, loaded_domain: LoadedDomain, profile: Profile) -> None:
+        """All stages, as the assets have them."""
+        domain = loaded_domain.config
+        made = [Outcome() for _ in range(5)]
+        seeds_method.seeds(loaded_domain, made[0])
+        rows = [self._sorted(made[0])]
+        pool = InstructionPool(domain.language, rows[0])
+        self._drive(self_instruct.plan(domain, pool, profile, made[1]), STAGES[0])
+        if profile.raw_prompt:
+            self._drive(magpie.plan(domain, pool, made[1]), STAGES[0])
+        self._drive(evol_instruct.plan(domain, [*rows[0], *self._sorted(made[1])], profile, made[2]), STAGES[1])
+        evolved = self._sorted(made[2])
+        traced = [row for row in evolved if row["answer"] is not None]
+        self._drive(reasoning.plan(domain, traced, profile, verify, made[3]), STAGES[2])
+        self._drive(distillation.plan(domain, [row for row in evolved if row["answer"] is None], profile, made[3]), STAGES[2])
+        self._drive(constitutional.plan(domain, self._sorted(made[3]), profile, None, made[4]), STAGES[3])
+
+    def _drive(self, plan: Plan, stage: str) -> None:
+        try:
+            batch = next(plan)
+            while True:
+                batch = plan.send([self.reply(request, stage) for request in batch])
+        except StopIteration:
+            return
+
+    def _sorted(self, outcome: Outcome) -> list[dict[str, Any]]:
+        return sorted(outcome.kept, key=lambda row: str(row["id"]))
+
+
+def verify(pairs: Any) -> list[str]:
+    return ["correct" if gold == said else "wrong" for gold, said in pairs]
+
+
+def within(found: DomainForecast, used: dict[str, list[Request]], *, tries: int = 1) -> None:
+    for stage, requests in used.items():
+        use = found.stages[stage]
+        for tokens in ((1 / 6, 0.0), (0.9, 1.0)):
+            read = [tokens[0] * sum(len(t.encode()) for t in (r.system, *(m.content for m in r.messages))) for r in requests for _ in range(tries)]
+            written = [tokens[1] * r.max_tokens for r in requests for _ in range(tries)]
+            assert use.usd is not None
+            usd = sum(PRICE.input * i + PRICE.output * o for i, o in zip(read, written, strict=True)) / 1e6
+            for interval, amount in ((use.calls, len(read)), (use.input_tokens, sum(read)), (use.output_tokens, sum(written)), (use.usd, usd)):
+                assert interval.low - 1e-9 <= amount <= interval.high + 1e-9, (stage, interval, amount)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.sampled_from(["good", "mixed", "refused", "cut", "wordless"]), st.sampled_from(["en", "zh"]), st.sampled_from([LARGE, SMALL]), st.booleans())
+def test_the_interval_holds_what_is_used_whatever_the_teacher_answers(style: str, language: str, profile: Profile, judge: bool) -> None:
+    domain, world = loaded(language, evol_instruct={"judge": judge}), World(style)
+    found = forecast(domain, profile, TERMS, world.known(), {}, verify)
+    world.run(domain, profile)
+    within(found, world.used)
+    within(found, world.used, tries=3)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.sampled_from(["good", "mixed"]), st.sampled_from([LARGE, SMALL]), st.integers(0, 90), st.sampled_from([None, 5]))
+def test_what_is_left_of_a_run_that_was_broken_off_anywhere_is_within_the_interval(style: str, profile: Profile, calls: int, roots: int | None) -> None:
+    domain, world = loaded(evol_instruct={"roots": roots}), World(style, most=calls)
+    try:
+        world.run(domain, profile)
+    except KeyboardInterrupt:
+        assert len(world.paid) == calls
+    found = forecast(domain, profile, TERMS, world.known(), {}, verify)
+    world.most, world.used = 1 << 30, {stage: [] for stage in STAGES}
+    world.run(domain, profile)
+    within(found, world.used)
+    again = forecast(domain, profile, TERMS, world.known(), {}, verify).use
+    assert again.calls == again.output_tokens == again.usd == Interval(0, 0, 0)
+
+
+def test_a_likely_figure_is_that_of_the_earlier_run() -> None:
+    past: Past = {
+        "distill": Method(10, 9, {1: Step(10, 1.0, 50.0, 33.0)}),
+        "evol_instruct": Method(8, 4, {1: Step(8, 1.0, 9, 9), 2: Step(6, 1.0, 9, 2), 3: Step(5, 1.0, 9, 9)}),
+    }
+    found = forecast(loaded(), LARGE, TERMS, World("good").known(), past, verify)
+    assert found.measured and found.stages["evolved_instructions"].calls.likely == pytest.approx(2 * 5 * (1 + 6 / 8 + 5 / 8))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "batch", "limit", "rate", "attempts"),
+    [(6, 8, 24, 1.0, 8), (6, 8, 24, 0.0, 24), (5, 8, 15, 0.0, 15), (16, 8, 64, 1.0, 16), (1000, 16, 4000, 0.5, 2000)],
+)
+def test_attempts_are_those_of_batches_until_enough_is_accepted(wanted: int, batch: int, limit: int, rate: float, attempts: float) -> None:
+    assert expected_attempts(wanted, batch, limit, rate) == pytest.approx(attempts, rel=0.01)
+
+
+def test_a_half_chance_of_a_second_batch_is_half_a_batch() -> None:
+    assert expected_attempts(1, 1, 2, 0.5) == pytest.approx(1.5)
+
+
+def usd(domain: LoadedDomain, terms: Terms, profile: Profile = LARGE) -> Interval:
+    found = forecast(domain, profile, terms, World("good").known(), {}, verify).use.usd
+    assert found is not None
+    return found
+
+
+def test_a_batch_costs_half_and_a_prompt_cache_widens_the_interval() -> None:
+    online = loaded()
+    batched = LoadedDomain(online.config.model_copy(update={"mode": "batch"}), Path(), online.seeds, [], {}, "")
+    assert usd(batched, TERMS).high == pytest.approx(usd(online, TERMS).high / 2)
+    assert usd(online, Terms(PRICE, caches_prompts=True)).low == pytest.approx(usd(online, TERMS).low / 10)
+
+
+def test_an_unknown_price_is_unknown_and_a_free_server_is_free() -> None:
+    assert forecast(loaded(), LARGE, Terms(None), World("good").known(), {}, verify).use.usd is None
+    assert usd(loaded(), Terms(Price(0, 0)), SMALL) == Interval(0, 0, 0)
+
+
+def test_magpie_without_raw_prompts_is_said_and_not_counted() -> None:
+    with_it, without = (forecast(loaded(), profile, TERMS, World("good").known(), {}, verify) for profile in (Profile("m", raw_prompt=True), LARGE))
+    assert "magpie" in without.notes[0] and not with_it.notes
+    assert without.stages["generated_instructions"].calls.high < with_it.stages["generated_instructions"].calls.high
+
+
+CLAUDE = {"ANTHROPIC_API_KEY": "sk-ant-test-0123456789"}
+
+
+def shipped(budget: float | None = None) -> LoadedDomain:
+    found = load_domain(shipped_folder(), "science")
+    config: Domain = found.config.model_copy(update={"budget_usd": budget})
+    return LoadedDomain(config, found.folder, found.seeds, found.curated, found.benchmarks, found.digest)
+
+
+@pytest.mark.parametrize(
+    ("env", "budget"), [({}, None), (CLAUDE | {"SYNTH_BUDGET_USD": "1"}, None), (CLAUDE, 2.0), (CLAUDE | {"SYNTH_TEACHER": "embedded"}, None)]
+)
+def test_a_run_that_is_free_or_has_a_budget_starts(env: dict[str, str], budget: float | None, tmp_path: Path) -> None:
+    require_budget(Home(tmp_path / "home"), env, [shipped(budget)])
+    assert not (tmp_path / "home").exists()
+
+
+def test_a_paid_run_without_a_budget_is_told_what_it_costs_and_what_to_set(tmp_path: Path) -> None:
+    with pytest.raises(BudgetExceeded) as caught:
+        require_budget(Home(tmp_path / "home"), CLAUDE, [shipped()])
+    said = str(caught.value)
+    assert "science: $0.0" in said and "Set SYNTH_BUDGET_USD=" in said and "budget_usd in a domain's file" in said
+    assert CLAUDE["ANTHROPIC_API_KEY"] not in said and not (tmp_path / "home").exists()
+    with pytest.raises(BudgetExceeded, match="Set SYNTH_PRICE_USD_PER_MTOK"):
+        require_budget(Home(tmp_path / "home"), CLAUDE | {"SYNTH_TEACHER": "new-model"}, [shipped()])
+
+
+def test_the_commands_write_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SYNTH_HOME", str(tmp_path / "home"))
+    done = CliRunner().invoke(main, ["estimate", "--json", "--domain", "math"])
+    found = json.loads(done.output)
+    assert list(found["domains"]["math"]["stages"]) == list(STAGES) and found["total"]["calls"]["low"] > 0
+    table = CliRunner().invoke(main, ["estimate"]).output
+    assert "math" in table and "all" in table and "No earlier run of math, science, writing" in table
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-ant-test-0123456789")
+    refused = CliRunner().invoke(main, ["run"])
+    assert refused.exit_code == 2 and "What this run is going to cost" in refused.output
+    assert "unknown" in CliRunner(env={"SYNTH_TEACHER": "new-model"}).invoke(main, ["estimate"]).output
+    assert CliRunner().invoke(main, ["estimate", "--domain", "nowhere"]).exit_code == 2
+    assert list(tmp_path.iterdir()) == []
