@@ -25,16 +25,18 @@ __all__ = ["Pace", "pace_file"]
 
 FIRST_AT_ONCE, MORE_PER_S, APPROACH_S = 32, 100, 3.0
 """Calls in flight that a new endpoint gets at first, and how many more each second, until it is known."""
-WINDOW_S, WINDOW_CALLS, LONG_WINDOW_S = 1.0, 20, 5.0
+WINDOW_S, WINDOW_CALLS, LONG_WINDOW_S = 1.0, 50, 2.0
 """A window is a second long, or longer while it has few calls."""
 CONGESTED_SHARE, CONGESTED_CALLS = 0.2, 8
 """Share and number of 429s within a window from which the endpoint is taken to have a limit."""
 DECREASE = 0.95
 """Of what the endpoint delivered: bucket-shaped limits deliver a little more than they sustain."""
-INCREASE, NEAR_INCREASE, FIRST_INCREASE = 1.03, 1.005, 1.5
+INCREASE, NEAR_INCREASE, FIRST_INCREASE = 1.03, 1.005, 1.25
 """Of the rate, per window without 429s: on the way back to a limit that was met, near it and beyond, and from a first guess that was too low."""
 NEAR = 0.98
-MARGIN, FIRST_MARGIN = 0.02, 0.1
+DOUBT_S = 15.0
+"""After so long what was taken for noise is put to the test again."""
+MARGIN, FIRST_MARGIN = 0.02, 0.08
 """Share of 429s above the noise that means that the limit is met; a first guess is raised until that is plain."""
 LONGEST_PAUSE_S = 60.0
 FORGOTTEN_S = 600.0
@@ -135,7 +137,9 @@ class Pace:
             state.limited += limited
             share = state.limited / state.answered
             if math.isinf(state.rate):
-                if state.limited >= CONGESTED_CALLS and share > CONGESTED_SHARE:
+                left = headers.get("anthropic-ratelimit-requests-remaining", "")
+                nearly = left.isdigit() and int(left) <= state.sent - state.done
+                if nearly or (state.limited >= CONGESTED_CALLS and share > CONGESTED_SHARE):
                     _cut(state, now, max(1.0, (state.answered - state.limited) / max(now - state.window, WINDOW_S)))
                 elif now - state.window > WINDOW_S:
                     _next_window(state, now)
@@ -181,12 +185,12 @@ def _cut(state: _State, now: float, delivered: float) -> None:
 
 def _steer(state: _State, now: float, share: float) -> None:
     if state.share_at_cut:
-        # Slower does not help against 429s that do not come from speed: what a cut does not halve is noise.
-        sample = min(share, state.share_at_cut) if share > 0.8 * state.share_at_cut else 0.0
-        state.noise += 0.5 * (sample - state.noise)
+        # Slower does not help against 429s that do not come from speed: what is left after a cut is noise.
+        state.noise += 0.7 * (min(share, state.share_at_cut) - state.noise)
         state.share_at_cut = 0.0
     margin = MARGIN if state.ceiling else FIRST_MARGIN
-    if share > state.noise + margin + 2 * math.sqrt(state.noise * (1 - state.noise) / state.answered):
+    plain = share > state.noise + margin + 2 * math.sqrt(state.noise * (1 - state.noise) / state.answered)
+    if plain or (share > margin and now - state.changed > DOUBT_S):
         state.ceiling, state.share_at_cut = state.rate * (1 - share) / (1 - state.noise), share
         _cut(state, now, min(state.rate, state.ceiling))
         return
