@@ -206,9 +206,9 @@ FILTERED = _stage(
     _number("reward", "Percentile of the answer's reward among the domain's reference responses, 0 to 1.", required=True),
     _text("reward_version", "Version of the reward model."),
     _number("reward_margin", "For a pair: chosen reward minus rejected reward."),
-    _number("rouge_l", "Highest ROUGE-L F between this prompt and an earlier kept one, 0 to 1.", required=True),
-    _number("jaccard", "Highest Jaccard similarity of word 5-grams with an earlier kept row, 0 to 1.", required=True),
-    _number("cosine", "Highest embedding cosine with an earlier kept row; null where semantic gates are off."),
+    _number("rouge_l", "Highest ROUGE-L F between this prompt and that of a kept row before it (better reward, then earlier), 0 to 1.", required=True),
+    _number("jaccard", "Highest Jaccard similarity of word 5-grams with a kept row before it, 0 to 1.", required=True),
+    _number("cosine", "Highest embedding cosine with a kept row before it; null where semantic gates are off."),
     _number("contamination", "Highest share of a benchmark item's words covered by this row, 0 to 1.", required=True),
     _MODEL,
 )
