@@ -25,8 +25,8 @@ Int32s = NDArray[np.int32]
 class Postings(NamedTuple):
     """One list per element. A list that is full moves to the end of the arena with twice its room.
 
-    The arena is read from front to back with what decides most candidates in it: linked lists, whose every step waits for the memory, took five
-    times as long on 52,000 Alpaca instructions (33 million steps, 24 ns each).
+    The arena is read from front to back with what decides most candidates in it: linked lists, whose every step waits for the memory, took twice
+    as long on 52,000 Alpaca instructions (33 million steps, 24 ns each).
     """
 
     begin: Integers
