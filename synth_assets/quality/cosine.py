@@ -1,9 +1,9 @@
 """Cosine of sentence embeddings: near-duplicates in meaning, exactly, with a small part of the multiplications.
 
 Vectors are turned so that the first of their coordinates hold most of their length. By Cauchy and Schwarz a cosine is at most the product of these
-heads plus the product of the lengths of what is left, one more coordinate; 49 columns in float32 rule nearly all pairs out, and only the rest is
-multiplied in full, in float64 and in a fixed order: a pair on the threshold must be decided alike on every machine, and what a BLAS returns depends
-on how it cuts the product. Invariant: a vector of zeros is like no other, and no pair is decided by the bound.
+heads plus the product of the lengths of what is left, one more coordinate; 65 columns in float32 rule nearly all pairs out, all columns in float32
+most of the rest, and what remains is multiplied in float64 and in a fixed order: a pair on the threshold must be decided alike on every machine, and
+what a BLAS returns depends on how it cuts the product. Invariant: a vector of zeros is like no other, and no pair is decided by a bound.
 """
 
 import os
@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from synth_assets.quality.joins import Flags, Join, Near, all_pairs
 from synth_assets.quality.pairs import Floats, Integers, Pairs, exact
@@ -23,20 +23,26 @@ __all__ = ["CosineJoin", "Vectors", "cosine_join", "cosine_pairs", "nearest_cosi
 
 Vectors = NDArray[np.floating[Any]]
 
-HEAD = 48
+HEAD = 64
 """Coordinates of a head."""
 
 _TILE = 2048
 """Heads multiplied with a block of rows at a time: 512 x 2,048 products are 4 MB and stay in the cache while they are looked through."""
 
-_SAMPLE = 20_000
+_SAMPLE = 10_000
 """Rows from which the axes are taken."""
 
 _SLACK = 1e-5
-"""More than float32 can be off in 49 products of numbers up to 1 and their sum (6e-6)."""
+"""More than float32 can be off in 65 products of numbers whose squares sum to 1 (8e-6)."""
 
-_VERIFIED = 8192
-"""Pairs multiplied in full at a time: 50 MB."""
+_ROUNDING = 2.0**-24
+"""What rounding to float32 is off, relative."""
+
+_VERIFIED = 2048
+"""Pairs multiplied in full at a time: 6 MB in float32, which stay in the cache."""
+
+_CONVERTED = 8192
+"""Rows turned at a time: 25 MB in float64."""
 
 
 def cosine_pairs(matrix: Vectors, threshold: float | Fraction) -> Pairs:
@@ -85,29 +91,31 @@ class CosineJoin:
         self._matrix = matrix
         self._limit = float(threshold)
         self._lengths = _lengths(matrix)
-        self._heads = _heads(matrix, self._lengths)
+        self._unit = _unit(matrix, self._lengths)
+        # Twice the error of so many products of float32 numbers, and what the lengths of both may be off.
+        self._rough = np.float32(self._limit - (2 * matrix.shape[1] + 64) * _ROUNDING)
+        # A thread for each tile, not for each part of a product: where other work has a core, BLAS threads wait for each other (three times as long).
+        self._blas = ThreadpoolController()
+        with self._blas.limit(limits=1, user_api="blas"):
+            self._heads = _heads(matrix, self._lengths)
+        self._threads = ThreadPoolExecutor(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count())
         self._kept_heads = np.empty_like(self._heads)
         self._kept = np.empty(len(matrix), np.int64)
         self._count = 0
-        # A thread for each tile, not for each part of a product: where other work has a core, BLAS threads wait for each other (three times as long).
-        self._threads = ThreadPoolExecutor(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count())
 
     def __len__(self) -> int:
         return len(self._matrix)
 
     def near(self, start: int, stop: int, *, everything: bool = False) -> Near:
         """See `Join`."""
-        block = self._heads[start:stop]
         tiles = [(first, min(first + _TILE, self._count)) for first in range(0, self._count, _TILE)]
-        with threadpool_limits(1, user_api="blas"):
-            found = self._threads.map(lambda tile: self._above(block, start, self._kept_heads[slice(*tile)], self._kept[slice(*tile)]), tiles)
-            before = self._verified(list(found))
-        others = np.arange(start, stop)
-        if not everything:
-            others = np.setdiff1d(others, before.row)
-        row, other = self._above(block, start, self._heads[others], others)
-        inside = self._verified([(row[other < row], other[other < row])])
-        return Near(*(np.concatenate(columns) for columns in zip(before, inside, strict=True)))
+        with self._blas.limit(limits=1, user_api="blas"):
+            found = self._threads.map(lambda tile: self._near(start, stop, self._kept_heads[slice(*tile)], self._kept[slice(*tile)]), tiles)
+            before = _joined(list(found))
+            others = np.arange(start, stop)
+            if not everything:
+                others = np.setdiff1d(others, before.row)
+            return _joined([before, self._near(start, stop, self._heads[others], others)])
 
     def settle(self, start: int, kept: Flags) -> None:
         """See `Join`."""
@@ -116,19 +124,29 @@ class CosineJoin:
         self._kept[room], self._kept_heads[room] = rows, self._heads[rows]
         self._count += len(rows)
 
-    def _verified(self, pairs: list[tuple[Integers, Integers]]) -> Near:
+    def _near(self, start: int, stop: int, heads: NDArray[np.float32], rows: Integers) -> Near:
+        """Of the block's rows and the earlier ones of `rows`, whose heads are given, the pairs above the threshold."""
+        block = self._heads[start:stop]
+        found = np.flatnonzero(block @ heads.T > np.float32(self._limit - _SLACK))
+        row, place = np.divmod(found, max(1, len(heads)))
+        row, other = row + start, rows[place]
+        earlier = other < row
+        parts = [self._verified(row[earlier][here], other[earlier][here]) for here in _slices(int(earlier.sum()))]
+        return _joined(parts)
+
+    def _verified(self, row: Integers, other: Integers) -> Near:
         """Those of the pairs whose cosine is above the threshold, with it."""
-        row, other = (np.concatenate([part[i] for part in pairs]) if pairs else np.empty(0, np.int64) for i in range(2))
-        parts = [_cosines(self._matrix, self._lengths, row[here], other[here]) for here in _slices(len(row))]
-        similarity = np.concatenate(parts) if parts else np.empty(0)
+        likely = np.einsum("ij,ij->i", self._unit[row], self._unit[other]) > self._rough
+        row, other = row[likely], other[likely]
+        similarity = _cosines(self._matrix, self._lengths, row, other)
         above = similarity > self._limit
         return Near(row[above], other[above], similarity[above])
 
-    def _above(self, block: NDArray[np.float32], start: int, heads: NDArray[np.float32], rows: Integers) -> tuple[Integers, Integers]:
-        """Rows of the block and `rows` whose cosine may be above the threshold."""
-        found = np.flatnonzero(block @ heads.T > np.float32(self._limit - _SLACK))
-        row, place = np.divmod(found, max(1, len(heads)))
-        return row + start, rows[place]
+
+def _joined(parts: list[Near]) -> Near:
+    if not parts:
+        return Near(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))
+    return Near(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
 
 def _slices(pairs: int) -> Iterator[slice]:
@@ -144,17 +162,39 @@ def _cosines(matrix: Vectors, lengths: Floats, row: Integers, other: Integers) -
 
 
 def _lengths(matrix: Vectors) -> Floats:
-    lengths = np.linalg.norm(matrix.astype(np.float64), axis=1)
-    return np.where(lengths == 0, 1, lengths)
+    lengths = np.empty(len(matrix))
+    for here in _converted(len(matrix)):
+        lengths[here] = np.linalg.norm(matrix[here].astype(np.float64), axis=1)
+    lengths[lengths == 0] = 1
+    return lengths
+
+
+def _unit(matrix: Vectors, lengths: Floats) -> NDArray[np.float32]:
+    """Unit vectors in float32: the matrix itself where it has them, as embeddings do."""
+    if matrix.dtype == np.float32 and np.abs(lengths - 1).max(initial=0) < 16 * _ROUNDING:
+        return matrix
+    unit = np.empty(matrix.shape, np.float32)
+    for here in _converted(len(matrix)):
+        unit[here] = matrix[here] / lengths[here, None]
+    return unit
 
 
 def _heads(matrix: Vectors, lengths: Floats) -> NDArray[np.float32]:
     """Unit vectors along the principal axes, cut after the first ones, and the length of what was cut as one more coordinate."""
-    unit = matrix.astype(np.float64) / lengths[:, None]
-    if unit.shape[1] <= HEAD:
-        return unit.astype(np.float32)
-    sample = unit[:: 1 + len(unit) // _SAMPLE]
-    axes = np.linalg.eigh(sample.T @ sample)[1][:, ::-1]
-    turned = unit @ axes
-    rest = np.sqrt((turned[:, HEAD:] ** 2).sum(axis=1, keepdims=True))
-    return np.concatenate([turned[:, :HEAD], rest], axis=1).astype(np.float32)
+    if matrix.shape[1] <= HEAD:
+        return (matrix / lengths[:, None]).astype(np.float32)
+    step = 1 + len(matrix) // _SAMPLE
+    sample = matrix[::step].astype(np.float64) / lengths[::step, None]
+    axes = np.linalg.eigh(sample.T @ sample)[1][:, : -HEAD - 1 : -1]
+    heads = np.empty((len(matrix), HEAD + 1), np.float32)
+    for here in _converted(len(matrix)):
+        unit = matrix[here] / lengths[here, None]
+        turned = unit @ axes
+        heads[here, :HEAD] = turned
+        # By Pythagoras; rounding is 1e-16 of the squares, 1e-8 of the length, a thousandth of the slack.
+        heads[here, HEAD] = np.sqrt(np.maximum((unit**2).sum(axis=1) - (turned**2).sum(axis=1), 0))
+    return heads
+
+
+def _converted(rows: int) -> Iterator[slice]:
+    return (slice(first, first + _CONVERTED) for first in range(0, rows, _CONVERTED))
