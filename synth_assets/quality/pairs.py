@@ -5,6 +5,7 @@ the first of its kind, and in no other: whatever is near the first is as near to
 """
 
 from fractions import Fraction
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -28,6 +29,7 @@ class Pairs(NamedTuple):
     similarity: Floats
 
 
+@lru_cache
 def exact(threshold: float | Fraction) -> Fraction:
     """The threshold as its decimal text says it, to nine digits: 0.7 is seven tenths, not the nearest binary fraction.
 

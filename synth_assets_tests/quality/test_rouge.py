@@ -25,7 +25,8 @@ THRESHOLDS = st.sampled_from([0.0, 0.3, 0.5, 0.7, 0.8, 1.0])
 @pytest.fixture(params=["few", "compiled"])
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Both ways, whatever the number of texts."""
-    monkeypatch.setattr(rouge, "COMPILED_FROM", 0 if request.param == "compiled" else 10**9)
+    for switch in ("COMPILED_FROM", "POOL_COMPILED_FROM"):
+        monkeypatch.setattr(rouge, switch, 0 if request.param == "compiled" else 10**9)
     monkeypatch.setattr(rouge, "_COMPILED_FROM_WORDS", 10**9)
     return str(request.param)
 
@@ -129,7 +130,7 @@ def test_texts_of_100_000_characters() -> None:
 @given(many_texts(), THRESHOLDS, st.booleans())
 def test_the_pool_keeps_what_brute_force_keeps(texts: list[Text], threshold: float, compiled: bool) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(rouge, "COMPILED_FROM", 3 if compiled else 10**9)
+        patch.setattr(rouge, "POOL_COMPILED_FROM", 3 if compiled else 10**9)
         pool = RougePool()
         kept: list[int] = []
         expected = brute_force_texts(texts, "rouge_l", exact(threshold), [0.0] * len(texts))
@@ -144,12 +145,29 @@ def test_the_pool_keeps_what_brute_force_keeps(texts: list[Text], threshold: flo
 
 
 def test_a_pool_is_asked_for_many_thresholds(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rouge, "COMPILED_FROM", 2)
+    monkeypatch.setattr(rouge, "POOL_COMPILED_FROM", 2)
     pool = RougePool()
     for text in ("a b c d e f g h i j", "k l m n", "o p"):
         pool.add(words(text))
     for threshold, near in ((0.9, False), (0.5, True), (0.3, True), (0.6, False), (0.59, True)):
         assert (pool.exceeds(words("a b c d e f x y z w"), threshold) is not None) is near
+
+
+@pytest.mark.usefixtures("way")
+def test_what_was_looked_up_need_not_be_what_is_added() -> None:
+    pool = RougePool()
+    mutable = words("a b c d")
+    for text in ("k l m n", "o p q r"):
+        pool.add(words(text))
+    assert pool.exceeds(mutable, 0.7) is None
+    mutable[:] = words("e f g h")
+    pool.add(mutable)
+    assert pool.exceeds(words("a b c d"), 0.7) is None
+    pool.add(words("s t u v"))
+    pool.add(words("a b c d"))
+    pool.add(words("a b c d"))
+    assert [pool.exceeds(words(text), 0.7) for text in ("e f g h", "s t u v", "a b c d", "o p q r")] == [(2, 1.0), (3, 1.0), (4, 1.0), (1, 1.0)]
+    assert len(pool) == 6
 
 
 @settings(max_examples=60, deadline=None)
