@@ -35,6 +35,10 @@ __all__ = [
 ]
 
 
+SOURCES = ("pairs", "joins", "rouge", "rouge_index", "rouge_kernels", "jaccard", "jaccard_index", "jaccard_kernels", "postings", "cosine")
+"""The modules beside this one that decide what is near: a change in one makes what was filtered stale."""
+
+
 class Duplicate(NamedTuple):
     """Why one row was dropped, by one measure. A row that is a near-duplicate by two measures has two."""
 
@@ -57,19 +61,19 @@ class Survivors(NamedTuple):
 
 
 class Deduplicated(NamedTuple):
-    """What became of every row, and how near each kept row is to a kept one before it; the columns follow `kept`.
+    """What became of every row, and, where that was asked for, how near each kept row is to a kept one before it; these columns follow `kept`.
 
     Before it means: with a better score, or with the same and earlier. The row that comes first has zeros.
     """
 
     kept: list[int]
     dropped: list[Duplicate]
-    rouge_l: Floats
+    rouge_l: Floats | None
     """Highest ROUGE-L F between prompts, at most the threshold."""
-    jaccard: Floats
+    jaccard: Floats | None
     """Highest Jaccard similarity of word 5-grams, below the threshold."""
     cosine: Floats | None
-    """Highest cosine between prompts, at most the threshold; None without embeddings."""
+    """Highest cosine between prompts, at most the threshold; None without embeddings too."""
 
 
 def deduplicate(
@@ -78,6 +82,8 @@ def deduplicate(
     embeddings: Vectors | None,
     scores: Sequence[float],
     settings: config.NearDuplicates,
+    *,
+    nearest: bool = True,
 ) -> Deduplicated:
     """Keep one row of every group of near-duplicates by any of the three measures.
 
@@ -87,6 +93,8 @@ def deduplicate(
         embeddings: Rows x dimensions, of the prompts; None where semantic gates are off.
         scores: The better score survives; of equal scores the earlier row.
         settings: Thresholds.
+        nearest: Whether to measure how near the kept rows are, below the thresholds too. It takes a comparison of all pairs, which grows with the
+            square of the rows: for a stage, whose reviewers sort by it, not for a file of a million rows.
 
     Raises:
         ValueError: The columns differ in length, or a score is not a number.
@@ -99,6 +107,8 @@ def deduplicate(
     if embeddings is not None:
         joins.append(cosine_join(embeddings[order], settings.cosine))
     kept, dropped = survivors(joins, order)
+    if not nearest:
+        return Deduplicated(kept, dropped, None, None, None)
     rank = np.argsort(order)
     before = np.argsort(rank[kept])
     kept_in_order = [kept[place] for place in before.tolist()]

@@ -265,6 +265,8 @@ def test_deduplicate_is_brute_force_by_score(texts: list[Text], data: st.DataObj
     with small_blocks():
         found = deduplicate(texts, texts, None, scores, NearDuplicates())
     assert (found.kept, found.dropped) == brute_force(len(texts), measures, scores)
+    assert found.rouge_l is not None
+    assert found.jaccard is not None
     for place, row in enumerate(found.kept):
         before = [other for other in found.kept if (-scores[other], other) < (-scores[row], row)]
         assert found.rouge_l[place] == max((float(rouge_l(texts[row], texts[other])) for other in before), default=0.0)
@@ -287,16 +289,26 @@ def test_deduplicate_names_survivors_and_how_near_the_kept_rows_are() -> None:
     )
     assert found.kept == [1, 2, 4]
     assert [(d.row, d.survivor, d.measure) for d in found.dropped] == [(0, 1, "rouge_l"), (0, 1, "cosine"), (3, 2, "cosine")]
+    assert found.rouge_l is not None
     assert found.rouge_l.tolist() == [0, 0, 0]
     assert found.cosine is not None
     assert found.cosine.tolist() == [0, 0, 0]
+    assert found.jaccard is not None
     assert len(found.jaccard) == 3
+
+
+def test_how_near_the_kept_rows_are_is_measured_only_if_asked_for() -> None:
+    texts = [words(text) for text in ("Name three birds of prey.", "Name three birds of prey!", "Explain how a zip works.")]
+    found = deduplicate(texts, texts, np.eye(3, dtype=np.float32), [0.0] * 3, NearDuplicates(), nearest=False)
+    assert found.kept == [0, 2]
+    assert (found.rouge_l, found.jaccard, found.cosine) == (None, None, None)
 
 
 def test_deduplicate_without_embeddings_or_rows() -> None:
     assert deduplicate([["a"]], [["a"]], None, [0.0], NearDuplicates()).cosine is None
     empty = deduplicate([], [], np.empty((0, 3), dtype=np.float32), [], NearDuplicates())
-    assert (empty.kept, empty.dropped, len(empty.rouge_l)) == ([], [], 0)
+    assert (empty.kept, empty.dropped) == ([], [])
+    assert [len(column) for column in empty[2:] if column is not None] == [0, 0, 0]
 
 
 def test_columns_of_unlike_length_are_refused() -> None:
