@@ -7,6 +7,7 @@
     │   └── WarehouseVersion  the file is newer than this code
     ├── UpstreamNotPassed     an input slice is missing, or its blocking checks did not pass
     ├── StageFailed           a stage made nothing that can go on, and says why
+    ├── MissingExtra          a package of an optional extra is needed, and is not installed
     ├── LedgerError           the ledger of teacher calls cannot be used
     └── TeacherStopped        the teacher cannot go on at all
         ├── TeacherRefusedAccess   wrong key, no permission, unknown model, spend limit
@@ -21,6 +22,7 @@ __all__ = [
     "BudgetExceeded",
     "ConfigError",
     "LedgerError",
+    "MissingExtra",
     "Problem",
     "RawPromptUnsupported",
     "StageFailed",
@@ -87,6 +89,10 @@ class UpstreamNotPassed(SynthError):
 
 class StageFailed(SynthError):
     """A stage made nothing that can go on."""
+
+
+class MissingExtra(SynthError):
+    """What was asked for needs an optional extra, which the message names."""
 
 
 class LedgerError(SynthError):

@@ -19,9 +19,12 @@ from threadpoolctl import ThreadpoolController
 from synth_assets.quality.joins import Flags, Join, Near, all_pairs
 from synth_assets.quality.pairs import Floats, Integers, Pairs, exact
 
-__all__ = ["CosineJoin", "Vectors", "cosine_join", "cosine_pairs", "nearest_cosine"]
+__all__ = ["EXACT_UP_TO", "CosineJoin", "Vectors", "cosine_join", "cosine_pairs", "joined", "nearest_cosine"]
 
 Vectors = NDArray[np.floating[Any]]
+
+EXACT_UP_TO = 200_000
+"""Rows up to which every pair is looked at. FIGURES"""
 
 HEAD = 64
 """Coordinates of a head."""
@@ -54,7 +57,15 @@ def cosine_pairs(matrix: Vectors, threshold: float | Fraction) -> Pairs:
 
 
 def cosine_join(matrix: Vectors, threshold: float | Fraction) -> Join:
-    """The join of rows of `matrix` (rows x dimensions, float32) whose cosine is above `threshold`."""
+    """The join of rows of `matrix` (rows x dimensions, float32) whose cosine is above `threshold`: exact up to `EXACT_UP_TO` rows.
+
+    Raises:
+        MissingExtra: There are more, and the extra `large` is not installed.
+    """
+    if len(matrix) > EXACT_UP_TO:
+        from synth_assets.quality.cosine_lists import CosineLists
+
+        return CosineLists(matrix, exact(threshold), EXACT_UP_TO)
     return CosineJoin(matrix, exact(threshold))
 
 
@@ -91,9 +102,9 @@ class CosineJoin:
         self._matrix = matrix
         self._limit = float(threshold)
         self._lengths = _lengths(matrix)
-        self._unit = _unit(matrix, self._lengths)
+        self.unit = _unit(matrix, self._lengths)
         # Twice the error of so many products of float32 numbers, and what the lengths of both may be off.
-        self._rough = np.float32(self._limit - (2 * matrix.shape[1] + 64) * _ROUNDING)
+        self.rough = np.float32(self._limit - (2 * matrix.shape[1] + 64) * _ROUNDING)
         # A thread for each tile, not for each part of a product: where other work has a core, BLAS threads wait for each other (three times as long).
         self._blas = ThreadpoolController()
         with self._blas.limit(limits=1, user_api="blas"):
@@ -108,14 +119,10 @@ class CosineJoin:
 
     def near(self, start: int, stop: int, *, everything: bool = False) -> Near:
         """See `Join`."""
-        tiles = [(first, min(first + _TILE, self._count)) for first in range(0, self._count, _TILE)]
-        with self._blas.limit(limits=1, user_api="blas"):
-            found = self._threads.map(lambda tile: self._near(start, stop, self._kept_heads[slice(*tile)], self._kept[slice(*tile)]), tiles)
-            before = _joined(list(found))
-            others = np.arange(start, stop)
-            if not everything:
-                others = np.setdiff1d(others, before.row)
-            return _joined([before, self._near(start, stop, self._heads[others], others)])
+        rows = np.arange(start, stop)
+        before = self.among_kept(rows)
+        others = rows if everything else np.setdiff1d(rows, before.row)
+        return joined([before, self.among(rows, others)])
 
     def settle(self, start: int, kept: Flags) -> None:
         """See `Join`."""
@@ -124,26 +131,40 @@ class CosineJoin:
         self._kept[room], self._kept_heads[room] = rows, self._heads[rows]
         self._count += len(rows)
 
-    def _near(self, start: int, stop: int, heads: NDArray[np.float32], rows: Integers) -> Near:
-        """Of the block's rows and the earlier ones of `rows`, whose heads are given, the pairs above the threshold."""
-        block = self._heads[start:stop]
-        found = np.flatnonzero(block @ heads.T > np.float32(self._limit - _SLACK))
+    def among_kept(self, rows: Integers) -> Near:
+        """Of `rows` and the kept ones before them, the pairs above the threshold."""
+        tiles = [slice(first, min(first + _TILE, self._count)) for first in range(0, self._count, _TILE)]
+        with self._blas.limit(limits=1, user_api="blas"):
+            return joined(list(self._threads.map(lambda tile: self._near(rows, self._kept[tile], self._kept_heads[tile]), tiles)))
+
+    def among(self, rows: Integers, others: Integers) -> Near:
+        """Of `rows` and the earlier ones of `others`, the pairs above the threshold."""
+        with self._blas.limit(limits=1, user_api="blas"):
+            return self._near(rows, others, self._heads[others])
+
+    def _near(self, rows: Integers, others: Integers, heads: NDArray[np.float32]) -> Near:
+        found = np.flatnonzero(self._heads[rows] @ heads.T > np.float32(self._limit - _SLACK))
         row, place = np.divmod(found, max(1, len(heads)))
-        row, other = row + start, rows[place]
+        row, other = rows[row], others[place]
         earlier = other < row
-        parts = [self._verified(row[earlier][here], other[earlier][here]) for here in _slices(int(earlier.sum()))]
-        return _joined(parts)
+        row, other = row[earlier], other[earlier]
+        return self.verified(row, other)
+
+    def verified(self, row: Integers, other: Integers) -> Near:
+        """Those of the pairs whose cosine is above the threshold, with it."""
+        return joined([self._verified(row[here], other[here]) for here in _slices(len(row))])
 
     def _verified(self, row: Integers, other: Integers) -> Near:
         """Those of the pairs whose cosine is above the threshold, with it."""
-        likely = np.einsum("ij,ij->i", self._unit[row], self._unit[other]) > self._rough
+        likely = np.einsum("ij,ij->i", self.unit[row], self.unit[other]) > self.rough
         row, other = row[likely], other[likely]
         similarity = _cosines(self._matrix, self._lengths, row, other)
         above = similarity > self._limit
         return Near(row[above], other[above], similarity[above])
 
 
-def _joined(parts: list[Near]) -> Near:
+def joined(parts: list[Near]) -> Near:
+    """The parts as one; none are none."""
     if not parts:
         return Near(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))
     return Near(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))

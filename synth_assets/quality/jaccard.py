@@ -15,10 +15,13 @@ from synth_assets.quality.joins import Flags, Join, Near, all_pairs
 from synth_assets.quality.pairs import Floats, Pairs, exact
 from synth_assets.quality.words import ngrams
 
-__all__ = ["COMPILED_FROM", "SHINGLE", "jaccard_join", "jaccard_pairs", "nearest_jaccard", "shingles"]
+__all__ = ["COMPILED_FROM", "EXACT_UP_TO", "SHINGLE", "jaccard_join", "jaccard_pairs", "nearest_jaccard", "shingles"]
 
 COMPILED_FROM = 8_000
 """Rows from which on the compiled index is used."""
+
+EXACT_UP_TO = 1_000_000
+"""Rows up to which the join is exact. FIGURES"""
 
 SHINGLE = 5
 """Words of a shingle."""
@@ -52,10 +55,15 @@ def jaccard_join(texts: Sequence[Sequence[str]], threshold: float | Fraction) ->
 
     Raises:
         ValueError: As `jaccard_pairs`.
+        MissingExtra: There are more than `EXACT_UP_TO` texts, and the extra `large` is not installed.
     """
     limit = exact(threshold)
     if limit <= 0:
         raise ValueError("a Jaccard threshold of 0 makes every pair of rows near-duplicates: give one above 0")
+    if len(texts) > EXACT_UP_TO:
+        from synth_assets.quality.jaccard_minhash import JaccardMinHash
+
+        return JaccardMinHash(limit, texts, EXACT_UP_TO)
     if len(texts) >= COMPILED_FROM:
         from synth_assets.quality.jaccard_index import JaccardIndex
 

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from synth_assets import config
+from synth_assets.quality.approximate import Approximate, Recall
 from synth_assets.quality.cosine import Vectors, cosine_join, cosine_pairs, nearest_cosine
 from synth_assets.quality.jaccard import jaccard_join, jaccard_pairs, nearest_jaccard
 from synth_assets.quality.joins import Flags, Join, Near, blocks
@@ -35,7 +36,10 @@ __all__ = [
 ]
 
 
-SOURCES = ("pairs", "joins", "rouge", "rouge_index", "rouge_kernels", "jaccard", "jaccard_index", "jaccard_kernels", "postings", "cosine")
+SOURCES = (
+    *("approximate", "joins", "pairs", "postings", "rouge", "rouge_index", "rouge_kernels"),
+    *("jaccard", "jaccard_index", "jaccard_kernels", "jaccard_minhash", "cosine", "cosine_lists"),
+)
 """The modules beside this one that decide what is near: a change in one makes what was filtered stale."""
 
 
@@ -74,6 +78,8 @@ class Deduplicated(NamedTuple):
     """Highest Jaccard similarity of word 5-grams, below the threshold."""
     cosine: Floats | None
     """Highest cosine between prompts, at most the threshold; None without embeddings too."""
+    recall: dict[str, Recall]
+    """By measure, for those whose search was approximate because of the number of rows: what it found of a sample's near pairs."""
 
 
 def deduplicate(
@@ -98,6 +104,7 @@ def deduplicate(
 
     Raises:
         ValueError: The columns differ in length, or a score is not a number.
+        MissingExtra: There are more rows than are searched exactly, and the extra `large` is not installed.
     """
     if not len(prompts) == len(texts) == len(scores) or (embeddings is not None and len(embeddings) != len(scores)):
         raise ValueError("prompts, texts, embeddings and scores must have one entry per row")
@@ -107,8 +114,9 @@ def deduplicate(
     if embeddings is not None:
         joins.append(cosine_join(embeddings[order], settings.cosine))
     kept, dropped = survivors(joins, order)
+    recall = {join.measure: join.recall for join in joins if isinstance(join, Approximate)}
     if not nearest:
-        return Deduplicated(kept, dropped, None, None, None)
+        return Deduplicated(kept, dropped, None, None, None, recall)
     rank = np.argsort(order)
     before = np.argsort(rank[kept])
     kept_in_order = [kept[place] for place in before.tolist()]
@@ -119,6 +127,7 @@ def deduplicate(
         nearest_rouge_l([prompts[row] for row in kept_in_order])[back],
         nearest_jaccard([texts[row] for row in kept_in_order])[back],
         None if embeddings is None else nearest_cosine(embeddings[kept_in_order])[back],
+        recall,
     )
 
 

@@ -11,7 +11,8 @@ QUALITY = Path(near_duplicates.__file__).parent
 
 def test_every_module_behind_the_near_duplicate_gate_is_in_its_version() -> None:
     """What `near_duplicates` reaches within its package by imports at any level, less what compiles and counts words."""
-    reached, todo = set(), ["near_duplicates"]
+    reached: set[str] = set()
+    todo = ["near_duplicates"]
     while todo:
         text = (QUALITY / f"{todo.pop()}.py").read_text(encoding="utf-8")
         named = {path.stem for path in QUALITY.glob("*.py") if f"synth_assets.quality.{path.stem} import" in text or f"import {path.stem}," in text}
