@@ -10,6 +10,7 @@
     ├── ReviewError           the verdicts of people, or the page for them, cannot be used
     ├── NotOneRow             a question about one row fits none, or several
     ├── ScreenError           a file cannot be screened: what is wrong with it or with the command, and the remedy
+    ├── MissingExtra          a package of an optional extra is needed, and is not installed
     ├── LedgerError           the ledger of teacher calls cannot be used
     ├── LanguageUnsupported   the teacher does not know the language of this domain
     └── TeacherStopped        the teacher cannot go on at all
@@ -28,6 +29,7 @@ __all__ = [
     "ConfigError",
     "LanguageUnsupported",
     "LedgerError",
+    "MissingExtra",
     "NotOneRow",
     "Problem",
     "RawPromptUnsupported",
@@ -109,6 +111,10 @@ class NotOneRow(SynthError):
 
 class ScreenError(SynthError):
     """A file cannot be screened, or the command says something impossible about it."""
+
+
+class MissingExtra(SynthError):
+    """What was asked for needs an optional extra, which the message names."""
 
 
 class LedgerError(SynthError):

@@ -11,7 +11,7 @@ from typing import Protocol
 from synth_assets.accounts import Outcome
 from synth_assets.teacher.messages import Reply
 
-__all__ = ["Watcher", "current", "watched"]
+__all__ = ["Watcher", "advance", "current", "say", "watched"]
 
 
 class Watcher(Protocol):
@@ -25,6 +25,12 @@ class Watcher(Protocol):
 
     def waits(self, domain: str, stage: str, batches: Sequence[str]) -> None:
         """A stage ends without rows: what it asks for is in Message Batches that have not ended."""
+
+    def said(self, text: str) -> None:
+        """What is being done that takes a while."""
+
+    def advanced(self, what: str, done: int, total: int) -> None:
+        """A piece of work inside a stage has come so far."""
 
     def ends(self, domain: str, stage: str, outcome: Outcome) -> None:
         """A stage's rows are stored."""
@@ -46,3 +52,17 @@ def watched(watcher: Watcher) -> Iterator[None]:
         yield
     finally:
         _watcher.reset(token)
+
+
+def say(text: str) -> None:
+    """Tell the watcher of this context, if there is one, what takes a while."""
+    watcher = current()
+    if watcher is not None:
+        watcher.said(text)
+
+
+def advance(what: str, done: int, total: int) -> None:
+    """Tell the watcher of this context, if there is one, how far a piece of work is."""
+    watcher = current()
+    if watcher is not None:
+        watcher.advanced(what, done, total)

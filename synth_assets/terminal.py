@@ -43,6 +43,8 @@ class _Stage:
     replies: int = 0
     cached: int = 0
     tokens: int = 0
+    work: str = ""
+    """What is being worked on inside the stage, and how far it is."""
 
     @property
     def elapsed(self) -> float:
@@ -54,7 +56,7 @@ class _Stage:
         speed = f", {self.tokens / self.elapsed:.0f} tokens/s" if self.tokens and self.elapsed > 0 else ""
         asked = f"; {made} calls, {self.cached} from the ledger{speed}" if self.replies else ""
         counts = f"{len(self.outcome.kept)} kept, {len(self.outcome.rejected_ids)} rejected, {len(self.outcome.surplus)} surplus of {self.outcome.planned}"
-        return f"{self.domain} {self.name}: {counts}{asked}; {self.elapsed:.1f} s"
+        return f"{self.domain} {self.name}: {counts}{asked}{self.work and f'; {self.work}'}; {self.elapsed:.1f} s"
 
 
 class Display:
@@ -98,6 +100,19 @@ class Display:
         if not reply.cached:
             stage.tokens += reply.output_tokens
             self.calls_made += 1
+        self._say_sometimes(stage)
+
+    def said(self, text: str) -> None:
+        """Something that takes a while begins."""
+        self.say(f"  ... {text}")
+
+    def advanced(self, what: str, done: int, total: int) -> None:
+        """A piece of work has come so far."""
+        if self._stage is not None:
+            self._stage.work = f"{what}: {done:,} of {total:,}" if done < total else ""
+            self._say_sometimes(self._stage)
+
+    def _say_sometimes(self, stage: _Stage) -> None:
         if self._live is None and time.monotonic() - self._said > PLAIN_SECONDS:
             self._said = time.monotonic()
             self.say(f"  ... {stage.line()}")

@@ -29,13 +29,16 @@ SAMPLE_CHARACTERS = 160
 
 
 def code_version(*modules: ModuleType) -> str:
-    """Version of the code behind an asset: its modules' sources and the prompt templates that they name.
+    """Version of the code behind an asset: its modules' sources, and the modules (SOURCES) and prompt templates (TEMPLATES) that they name.
 
-    So a changed template makes stale just the assets that use it.
+    So a changed template makes stale just the assets that use it. Modules named in SOURCES are read without being imported: compiled ones import
+    numba, which takes half a second.
     """
     digest = hashlib.sha256()
     for module in modules:
         digest.update(inspect.getsource(module).encode())
+        for name in getattr(module, "SOURCES", ()):
+            digest.update((files("synth_assets.quality") / f"{name}.py").read_bytes())
         for template in getattr(module, "TEMPLATES", ()):
             for file in sorted((f for f in files("synth_assets.prompts").rglob(f"{template}.yaml")), key=str):  # type: ignore[attr-defined]
                 digest.update(file.read_bytes())

@@ -12,10 +12,12 @@ well (300 Alpaca rows on 2 cores: 1.8 s against 2.5 s). Without any padding ever
 import hashlib
 import importlib.util
 import os
+import queue
 import sqlite3
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import closing, contextmanager
 from math import ceil
 from pathlib import Path
@@ -25,6 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synth_assets.errors import StageFailed
+from synth_assets.progress import advance
 
 __all__ = ["DIMENSION", "WEIGHTS", "Embed", "Embedder", "Matrix", "supports"]
 
@@ -58,6 +61,9 @@ _SLICE = 512
 _SORTED = 16_384
 """Texts that are sorted by length together: enough to fill batches, few enough to hold their word pieces in memory."""
 
+_Batch = list[tuple[bytes, list[int]]]
+"""Keys of texts and their word pieces."""
+
 _DDL = f"create table if not exists embeddings (key blob primary key, vector blob not null check (length(vector) = {4 * DIMENSION}))"
 
 
@@ -74,13 +80,16 @@ class Embedder:
 
     Args:
         cache: The SQLite file; made with its folder when first needed.
-        device: A torch device; None takes the GPU where there is one.
+        devices: Torch devices, each of which gets a model of its own; none takes all GPUs, or the CPU with all its cores where there is no GPU.
+        precision: A torch dtype by name; None takes bfloat16 on CPUs that compute in it and float32 elsewhere.
     """
 
-    def __init__(self, cache: Path, device: str | None = None) -> None:
+    def __init__(self, cache: Path, devices: Sequence[str] = (), precision: str | None = None) -> None:
         self.cache = cache
-        self._device = device
-        self._model: Any = None
+        self._devices = tuple(devices)
+        self._precision = precision
+        self._models: list[Any] = []
+        self._free: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._lock = threading.Lock()
 
     def supports(self, language: str) -> bool:
@@ -92,7 +101,8 @@ class Embedder:
 
         Args:
             texts: Any strings; the model reads the first 256 word pieces of each.
-            progress: Called with (computed, to compute) after each slice, if anything is missing from the cache.
+            progress: Called with (computed, to compute) after each slice, if anything is missing from the cache; without it the watcher of
+                this context is told.
 
         Raises:
             StageFailed: the cache cannot be used, or the weights are missing or not the expected ones.
@@ -108,55 +118,38 @@ class Embedder:
                 self._write(found)
                 vectors.update(found)
                 done += len(found)
-                if progress is not None:
-                    progress(done, len(missing))
+                (progress or _shown)(done, len(missing))
         return np.frombuffer(bytearray().join(vectors[key] for key in keys), np.float32).reshape(len(keys), DIMENSION)
 
     def _compute(self, missing: Sequence[tuple[bytes, str]]) -> Iterator[dict[bytes, bytes]]:
         """Vectors of `missing`, slice by slice, short texts first."""
-        model = self._loaded()
+        models = self._loaded()
         # A lone surrogate, which a broken reply can hold, is no text to the tokenizer.
         texts = [text.encode("utf-8", "replace").decode() for _, text in missing]
-        pieces: list[list[int]] = model.tokenizer(texts, truncation=True, max_length=_MAX_PIECES)["input_ids"]
+        pieces: list[list[int]] = models[0].tokenizer(texts, truncation=True, max_length=_MAX_PIECES)["input_ids"]
         by_length: defaultdict[int, list[tuple[bytes, list[int]]]] = defaultdict(list)
         for (key, _), ids in zip(missing, pieces, strict=True):
             by_length[_PADDING * ceil(len(ids) / _PADDING)].append((key, ids))
 
         # On CPUs 32 was the faster of 32 and 128; a GPU wants larger batches to be busy at all.
-        largest = 32 if model.device.type == "cpu" else 256
+        largest = 32 if models[0].device.type == "cpu" else 256
+        batches = ((length, batch) for length, group in sorted(by_length.items()) for batch in _batches(group, largest))
         found: dict[bytes, bytes] = {}
-        for length, group in sorted(by_length.items()):
-            for batch in _batches(group, largest):
-                rows = self._forward([ids for _, ids in batch], length)
-                found.update((key, row.tobytes()) for (key, _), row in zip(batch, rows, strict=True))
-                if len(found) >= _SLICE:
-                    yield found
-                    found = {}
+        for batch, rows in _shared_out(self._free, len(models), batches):
+            found.update((key, row.tobytes()) for (key, _), row in zip(batch, rows, strict=True))
+            if len(found) >= _SLICE:
+                yield found
+                found = {}
         if found:
             yield found
 
-    def _forward(self, pieces: list[list[int]], length: int) -> Matrix:
-        """Unit vectors of texts, padded to `length` word pieces."""
-        import torch
-
-        ids = np.zeros((len(pieces), length), np.int64)
-        mask = np.zeros_like(ids)
-        for row, text in enumerate(pieces):
-            ids[row, : len(text)] = text
-            mask[row, : len(text)] = 1
-        with self._lock, torch.inference_mode():
-            features = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
-            on_device = {name: torch.from_numpy(values).to(self._model.device) for name, values in features.items()}
-            rows: Matrix = self._model(on_device)["sentence_embedding"].float().cpu().numpy()
-        # The model's own last layer normalises in its own precision: in bfloat16 lengths are off by up to 0.5 %.
-        rows /= np.linalg.norm(rows, axis=1, keepdims=True)
-        return rows
-
-    def _loaded(self) -> Any:
+    def _loaded(self) -> list[Any]:
         with self._lock:
-            if self._model is None:
-                self._model = _load(self._device)
-            return self._model
+            if not self._models:
+                self._models = [_load(device, self._precision) for device in self._devices or _all_devices()]
+                for model in self._models:
+                    self._free.put(model)
+            return self._models
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
@@ -189,7 +182,7 @@ class Embedder:
             connection.executemany("insert or ignore into embeddings values (?, ?)", vectors.items())
 
 
-def _batches(group: list[tuple[bytes, list[int]]], largest: int) -> Iterator[list[tuple[bytes, list[int]]]]:
+def _batches(group: _Batch, largest: int) -> Iterator[_Batch]:
     """`group` in batches of `largest` and smaller powers of two: the first batch of any new shape costs a compilation of about 0.1 s."""
     start, size = 0, largest
     while start < len(group):
@@ -199,11 +192,62 @@ def _batches(group: list[tuple[bytes, list[int]]], largest: int) -> Iterator[lis
         start += size
 
 
+def _shared_out(free: "queue.SimpleQueue[Any]", models: int, batches: Iterator[tuple[int, _Batch]]) -> Iterator[tuple[_Batch, Matrix]]:
+    """Batches and their vectors as they come, by whichever of the models in `free` has nothing to do; another batch per model waits its turn."""
+
+    def work(length: int, batch: _Batch) -> tuple[_Batch, Matrix]:
+        model = free.get()
+        try:
+            return batch, _forward(model, [ids for _, ids in batch], length)
+        finally:
+            free.put(model)
+
+    if models == 1:
+        yield from (work(length, batch) for length, batch in batches)
+        return
+    with ThreadPoolExecutor(models, thread_name_prefix="embedding") as pool:
+        waiting: set[Future[tuple[_Batch, Matrix]]] = set()
+        for length, batch in batches:
+            waiting.add(pool.submit(work, length, batch))
+            if len(waiting) >= 2 * models:
+                done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+                yield from (future.result() for future in done)
+        yield from (future.result() for future in waiting)
+
+
+def _forward(model: Any, pieces: list[list[int]], length: int) -> Matrix:
+    """Unit vectors of texts, padded to `length` word pieces."""
+    import torch
+
+    ids = np.zeros((len(pieces), length), np.int64)
+    mask = np.zeros_like(ids)
+    for row, text in enumerate(pieces):
+        ids[row, : len(text)] = text
+        mask[row, : len(text)] = 1
+    with torch.inference_mode():
+        features = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
+        on_device = {name: torch.from_numpy(values).to(model.device) for name, values in features.items()}
+        rows: Matrix = model(on_device)["sentence_embedding"].float().cpu().numpy()
+    # The model's own last layer normalises in its own precision: in bfloat16 lengths are off by up to 0.5 %.
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    return rows
+
+
+def _shown(done: int, total: int) -> None:
+    advance("embedding texts", done, total)
+
+
 def _key(text: str) -> bytes:
     return hashlib.sha256(f"{WEIGHTS}\n{text}".encode("utf-8", "surrogatepass")).digest()
 
 
-def _load(device: str | None) -> Any:
+def _all_devices() -> list[str]:
+    import torch
+
+    return [f"cuda:{number}" for number in range(torch.cuda.device_count())] if torch.cuda.is_available() else ["cpu"]
+
+
+def _load(device: str, precision: str | None) -> Any:
     folder = _checked_weights()
     # Read by the libraries as they are imported: no hub, no telemetry, no warning when a process forks later.
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -213,11 +257,12 @@ def _load(device: str | None) -> Any:
     from sentence_transformers import SentenceTransformer
     from transformers.utils import logging
 
-    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     bars = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
-        return SentenceTransformer(str(folder), device=device, local_files_only=True, model_kwargs={"dtype": _precision(device)})
+        return SentenceTransformer(
+            str(folder), device=device, local_files_only=True, model_kwargs={"dtype": getattr(torch, precision) if precision else _precision(device)}
+        )
     finally:
         if bars:
             logging.enable_progress_bar()  # type: ignore[no-untyped-call]

@@ -105,8 +105,9 @@ def screen(domain: Domain, rows: Sequence[Row], *, index: Index, embed: Embed | 
             outcome.reject(passed[duplicate.row], f"near_duplicate_{duplicate.measure}", duplicate.similarity, evidence)
         for place, number in enumerate(result.kept):
             row = passed[number]
-            row["rouge_l"], row["jaccard"] = float(result.rouge_l[place]), float(result.jaccard[place])
-            row["cosine"] = None if result.cosine is None else float(result.cosine[place])
+            for measure in ("rouge_l", "jaccard", "cosine"):
+                column = getattr(result, measure)
+                row[measure] = None if column is None else float(column[place])
             (outcome.kept if place < target else outcome.surplus).append(row)
     return scan.hits
 

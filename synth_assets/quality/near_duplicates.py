@@ -2,21 +2,22 @@
 
 Rows are taken in order of their score, the better first, of equal scores the earlier first; a row is dropped if it is a near-duplicate of a row
 that was kept before it. So no two kept rows are near-duplicates of each other, and every dropped row has a kept, better near-duplicate that is
-named. Groups are not connected components: in a chain a-b-c where a and c differ, a and c may both stay. The joins that find the pairs are in
+named. Groups are not connected components: in a chain a-b-c where a and c differ, a and c may both stay. The joins that find what is near are in
 `rouge`, `jaccard` and `cosine`. Invariant: kept and dropped are all rows, and none is both.
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from synth_assets import config
-from synth_assets.quality.cosine import cosine_pairs, nearest_cosine
-from synth_assets.quality.jaccard import jaccard_pairs, nearest_jaccard
+from synth_assets.quality.approximate import Approximate, Recall
+from synth_assets.quality.cosine import Vectors, cosine_join, cosine_pairs, nearest_cosine
+from synth_assets.quality.jaccard import jaccard_join, jaccard_pairs, nearest_jaccard
+from synth_assets.quality.joins import Flags, Join, Near, blocks
 from synth_assets.quality.pairs import Floats, Integers, Pairs
-from synth_assets.quality.rouge import RougePool, nearest_rouge_l, rouge_l_exceeds, rouge_l_pairs
+from synth_assets.quality.rouge import RougePool, nearest_rouge_l, rouge_l_exceeds, rouge_l_join, rouge_l_pairs
 
 __all__ = [
     "Deduplicated",
@@ -27,10 +28,19 @@ __all__ = [
     "cosine_pairs",
     "deduplicate",
     "jaccard_pairs",
+    "ranked",
     "rouge_l_exceeds",
     "rouge_l_pairs",
+    "rouge_l_survivors",
     "survivors",
 ]
+
+
+SOURCES = (
+    *("approximate", "joins", "pairs", "postings", "rouge", "rouge_index", "rouge_kernels"),
+    *("jaccard", "jaccard_index", "jaccard_kernels", "jaccard_minhash", "cosine", "cosine_lists"),
+)
+"""The modules beside this one that decide what is near: a change in one makes what was filtered stale."""
 
 
 class Duplicate(NamedTuple):
@@ -39,7 +49,7 @@ class Duplicate(NamedTuple):
     row: int
     """Position of the dropped row."""
     survivor: int
-    """Position of the kept row that it is most like by this measure, among the kept rows that come before it."""
+    """Position of the kept row that it is most like by this measure, among the kept rows that come before it in the order of survival."""
     measure: str
     """rouge_l, jaccard or cosine."""
     similarity: float
@@ -51,28 +61,35 @@ class Survivors(NamedTuple):
     kept: list[int]
     """Positions of the kept rows, ascending."""
     dropped: list[Duplicate]
-    """By position of the dropped row, then by measure in the order in which the pairs were given."""
+    """By position of the dropped row, then by measure in the order of the joins."""
 
 
 class Deduplicated(NamedTuple):
-    """What became of every row, and how near each kept row is to the nearest other kept one; the columns follow `kept`."""
+    """What became of every row, and, where that was asked for, how near each kept row is to a kept one before it; these columns follow `kept`.
+
+    Before it means: with a better score, or with the same and earlier. The row that comes first has zeros.
+    """
 
     kept: list[int]
     dropped: list[Duplicate]
-    rouge_l: Floats
+    rouge_l: Floats | None
     """Highest ROUGE-L F between prompts, at most the threshold."""
-    jaccard: Floats
+    jaccard: Floats | None
     """Highest Jaccard similarity of word 5-grams, below the threshold."""
     cosine: Floats | None
-    """Highest cosine between prompts, at most the threshold; None without embeddings."""
+    """Highest cosine between prompts, at most the threshold; None without embeddings too."""
+    recall: dict[str, Recall]
+    """By measure, for those whose search was approximate because of the number of rows: what it found of a sample's near pairs."""
 
 
 def deduplicate(
     prompts: Sequence[Sequence[str]],
     texts: Sequence[Sequence[str]],
-    embeddings: NDArray[np.floating[Any]] | None,
+    embeddings: Vectors | None,
     scores: Sequence[float],
     settings: config.NearDuplicates,
+    *,
+    nearest: bool = True,
 ) -> Deduplicated:
     """Keep one row of every group of near-duplicates by any of the three measures.
 
@@ -82,27 +99,45 @@ def deduplicate(
         embeddings: Rows x dimensions, of the prompts; None where semantic gates are off.
         scores: The better score survives; of equal scores the earlier row.
         settings: Thresholds.
+        nearest: Whether to measure how near the kept rows are, below the thresholds too. It takes a comparison of all pairs, which grows with the
+            square of the rows: for a stage, whose reviewers sort by it, not for a file of a million rows.
 
     Raises:
         ValueError: The columns differ in length, or a score is not a number.
+        MissingExtra: There are more rows than are searched exactly, and the extra `large` is not installed.
     """
     if not len(prompts) == len(texts) == len(scores) or (embeddings is not None and len(embeddings) != len(scores)):
         raise ValueError("prompts, texts, embeddings and scores must have one entry per row")
-    pairs = [rouge_l_pairs(prompts, settings.rouge_l), jaccard_pairs(texts, settings.jaccard)]
+    order = ranked(scores)
+    in_order = order.tolist()
+    joins = [rouge_l_join([prompts[row] for row in in_order], settings.rouge_l), jaccard_join([texts[row] for row in in_order], settings.jaccard)]
     if embeddings is not None:
-        pairs.append(cosine_pairs(embeddings, settings.cosine))
-    kept, dropped = survivors(pairs, scores)
+        joins.append(cosine_join(embeddings[order], settings.cosine))
+    kept, dropped = survivors(joins, order)
+    recall = {join.measure: join.recall for join in joins if isinstance(join, Approximate)}
+    if not nearest:
+        return Deduplicated(kept, dropped, None, None, None, recall)
+    rank = np.argsort(order)
+    before = np.argsort(rank[kept])
+    kept_in_order = [kept[place] for place in before.tolist()]
+    back = np.argsort(before)
     return Deduplicated(
         kept,
         dropped,
-        nearest_rouge_l([prompts[row] for row in kept]),
-        nearest_jaccard([texts[row] for row in kept]),
-        None if embeddings is None else nearest_cosine(embeddings[kept]),
+        nearest_rouge_l([prompts[row] for row in kept_in_order])[back],
+        nearest_jaccard([texts[row] for row in kept_in_order])[back],
+        None if embeddings is None else nearest_cosine(embeddings[kept_in_order])[back],
+        recall,
     )
 
 
-def survivors(pairs: Sequence[Pairs], scores: Sequence[float]) -> Survivors:
-    """Kept and dropped rows, given all near-duplicate pairs and every row's score.
+def rouge_l_survivors(texts: Sequence[Sequence[str]], threshold: float) -> Survivors:
+    """The Self-Instruct filter over `texts` (word lists): each is kept if its ROUGE-L F with every kept one before it is at most `threshold`."""
+    return survivors([rouge_l_join(texts, threshold)], np.arange(len(texts)))
+
+
+def ranked(scores: Sequence[float]) -> Integers:
+    """Positions of the rows in the order of survival: the better score first, of equal scores the earlier row.
 
     Raises:
         ValueError: A score is not a number.
@@ -110,37 +145,47 @@ def survivors(pairs: Sequence[Pairs], scores: Sequence[float]) -> Survivors:
     values = np.asarray(scores, dtype=np.float64)
     if np.isnan(values).any():
         raise ValueError("a score is not a number: near-duplicates are ranked by score, so that every row needs one")
-    order = np.argsort(-values, kind="stable")
-    rank = np.empty(len(order), dtype=np.int64)
-    rank[order] = np.arange(len(order))
-    better = [_BetterRows(column, rank) for column in pairs]
-    is_kept = np.ones(len(order), dtype=bool)
-    for row in order:
-        is_kept[row] = not any(is_kept[column.of(row)[0]].any() for column in better)
+    return np.argsort(-values, kind="stable")
+
+
+def survivors(joins: Sequence[Join], order: Integers) -> Survivors:
+    """Kept and dropped rows of joins whose rows stand in the order of survival; `order` holds the row that stands at each place."""
+    kept: list[Integers] = []
     dropped: list[Duplicate] = []
-    for row in np.flatnonzero(~is_kept):
-        for column in better:
-            rows, similarity = column.of(row)
-            similarity = similarity[is_kept[rows]]
-            if len(similarity):
-                best = int(np.argmax(similarity))
-                dropped.append(Duplicate(int(row), int(rows[is_kept[rows]][best]), column.measure, float(similarity[best])))
-    return Survivors([int(row) for row in np.flatnonzero(is_kept)], dropped)
+    for start, stop in blocks(len(order)):
+        found = [join.near(start, stop) for join in joins]
+        stays = _stays(found, start, stop)
+        for join in joins:
+            join.settle(start, stays)
+        kept.append(order[start:stop][stays])
+        for join, near in zip(joins, found, strict=True):
+            named = zip(*(column.tolist() for column in _named(near, start, stays)), strict=True)
+            dropped.extend(Duplicate(int(order[row]), int(order[other]), join.measure, similarity) for row, other, similarity in named)
+    measures = {join.measure: place for place, join in enumerate(joins)}
+    dropped.sort(key=lambda d: (d.row, measures[d.measure]))
+    return Survivors(np.sort(np.concatenate(kept)).tolist() if kept else [], dropped)
 
 
-class _BetterRows:
-    """The pairs of one measure by their worse row."""
+def _stays(found: Sequence[Near], start: int, stop: int) -> Flags:
+    """Which rows of a block stay: those near no kept row, before the block or in it."""
+    stays = np.ones(stop - start, np.bool_)
+    for near in found:
+        # Whatever is in an index before the block was kept.
+        stays[near.row[near.other < start] - start] = False
+    inside = [np.stack([near.row, near.other])[:, near.other >= start] - start for near in found]
+    if inside:
+        pairs = np.concatenate(inside, axis=1)
+        for row, other in pairs[:, np.argsort(pairs[0], kind="stable")].T.tolist():
+            if stays[other]:
+                stays[row] = False
+    return stays
 
-    def __init__(self, pairs: Pairs, rank: Integers) -> None:
-        self.measure = pairs.measure
-        left_is_better = rank[pairs.left] < rank[pairs.right]
-        worse = np.where(left_is_better, pairs.right, pairs.left)
-        better = np.where(left_is_better, pairs.left, pairs.right)
-        by_worse = np.lexsort((rank[better], worse))
-        self._better, self._similarity = better[by_worse], pairs.similarity[by_worse]
-        self._bounds = np.searchsorted(worse[by_worse], np.arange(len(rank) + 1))
 
-    def of(self, row: np.integer[Any]) -> tuple[NDArray[np.int32], Floats]:
-        """Near-duplicates of `row` that come before it, in order, and their similarities."""
-        here = slice(self._bounds[row], self._bounds[row + 1])
-        return self._better[here], self._similarity[here]
+def _named(near: Near, start: int, stays: Flags) -> Near:
+    """Each dropped row of a block with the kept row that it is most like, of equals the first."""
+    in_block = near.other >= start
+    valid = ~stays[near.row - start] & (~in_block | stays[np.where(in_block, near.other - start, 0)])
+    row, other, similarity = near.row[valid], near.other[valid], near.similarity[valid]
+    order = np.lexsort((other, -similarity, row))
+    first = order[np.unique(row[order], return_index=True)[1]]
+    return Near(row[first], other[first], similarity[first])

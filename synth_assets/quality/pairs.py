@@ -1,10 +1,11 @@
-"""Pairs of near-duplicate rows as columns: what every join of the near-duplicate gate returns.
+"""Pairs of near-duplicate rows as columns: what a join of all rows returns.
 
-Columns and not tuples, because a group of k equal rows makes k(k-1)/2 pairs: 5,000 equal rows take 200 MB here and would take 2 GB as Python
-objects. Invariant: `left` < `right`, and no pair stands twice.
+Rows that are equal would make k (k - 1) / 2 pairs, 1.25 billion for 50,000 of them. So a row that is equal to an earlier one stands in one pair, with
+the first of its kind, and in no other: whatever is near the first is as near to it. Invariant: `left` < `right`, and no pair stands twice.
 """
 
 from fractions import Fraction
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -17,7 +18,7 @@ Floats = NDArray[np.float64]
 
 
 class Pairs(NamedTuple):
-    """Near-duplicate pairs by one measure, sorted by `left`, then `right`."""
+    """Near-duplicate pairs by one measure, sorted by `left`, then `right`; of equal rows only the first one stands for all (see above)."""
 
     measure: str
     """rouge_l, jaccard or cosine."""
@@ -28,6 +29,7 @@ class Pairs(NamedTuple):
     similarity: Floats
 
 
+@lru_cache
 def exact(threshold: float | Fraction) -> Fraction:
     """The threshold as its decimal text says it, to nine digits: 0.7 is seven tenths, not the nearest binary fraction.
 

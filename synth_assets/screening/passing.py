@@ -12,7 +12,7 @@ import numpy as np
 from synth_assets import config
 from synth_assets.quality.embeddings import Matrix
 from synth_assets.quality.findings import EVIDENCE, Finding, one_line
-from synth_assets.quality.near_duplicates import cosine_pairs, jaccard_pairs, rouge_l_pairs, survivors
+from synth_assets.quality.near_duplicates import deduplicate
 from synth_assets.quality.words import join_words, words
 from synth_assets.screening.columns import Texts
 from synth_assets.screening.screened import Gates, Screened
@@ -52,17 +52,12 @@ class Passing:
 
     def duplicates(self, settings: config.NearDuplicates, screened: Screened) -> dict[int, list[Finding]]:
         """What is wrong with every row that is a near-duplicate, by its number."""
-        pairs = []
-        with screened.timed("near-duplicates: ROUGE-L"):
-            pairs.append(rouge_l_pairs(self._prompts, settings.rouge_l))
-        with screened.timed("near-duplicates: Jaccard"):
-            pairs.append(jaccard_pairs(self._texts, settings.jaccard))
-        if self._vectors:
-            with screened.timed("near-duplicates: cosine"):
-                pairs.append(cosine_pairs(np.concatenate(self._vectors), settings.cosine))
         scores = screened.rewards if self._gates.reward is not None else [0.0] * len(self._rows)
+        vectors = np.concatenate(self._vectors) if self._vectors else None
+        with screened.timed("near-duplicates"):
+            sorted_out = deduplicate(self._prompts, self._texts, vectors, scores, settings, nearest=False)
         found: dict[int, list[Finding]] = {}
-        for duplicate in survivors(pairs, scores).dropped:
+        for duplicate in sorted_out.dropped:
             survivor = one_line(f"line {self._lines[duplicate.survivor]}: {join_words(self._prompts[duplicate.survivor][:EVIDENCE])}")
             finding = Finding(f"near_duplicate_{duplicate.measure}", duplicate.similarity, survivor)
             found.setdefault(self._rows[duplicate.row], []).append(finding)

@@ -3,11 +3,14 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
 
+from synth_assets import progress
 from synth_assets.errors import StageFailed
+from synth_assets.progress import watched
 from synth_assets.quality import embeddings
 from synth_assets.quality.embeddings import DIMENSION, Embedder, supports
 
@@ -75,6 +78,37 @@ def test_processes_share_a_fresh_cache(embedder: Embedder, tmp_path: Path) -> No
     asked: list[int] = []
     assert np.array_equal(Embedder(cache).embed(texts, progress=lambda done, total: asked.append(total)), embedder.embed(texts))
     assert asked == []
+
+
+@pytest.mark.slow
+def test_every_device_works_and_the_vectors_are_the_same(embedder: Embedder, tmp_path: Path) -> None:
+    texts = [f"{'All devices take their share of the batches. ' * (i % 9)}Number {i}." for i in range(150)]
+    two = Embedder(tmp_path / "two.sqlite", devices=["cpu", "cpu"])
+    assert np.array_equal(two.embed(texts), embedder.embed(texts))
+    assert len({id(model) for model in two._models}) == 2
+
+
+@pytest.mark.slow
+def test_bfloat16_is_as_good_as_float32(embedder: Embedder, tmp_path: Path) -> None:
+    short, full = (Embedder(tmp_path / name, precision=name) for name in ("bfloat16", "float32"))
+    texts = [*QUICK_START, "", "Prove that the square root of two is irrational.", "def add(a, b): return a + b", "word " * 400]
+    assert (short.embed(texts) * full.embed(texts)).sum(axis=1).min() > 0.999
+
+
+def test_who_watches_sees_how_far_it_is(embedder: Embedder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embeddings, "_SLICE", 4)
+
+    class Watcher:
+        def __init__(self) -> None:
+            self.seen: list[tuple[str, int, int]] = []
+
+        def advanced(self, what: str, done: int, total: int) -> None:
+            self.seen.append((what, done, total))
+
+    watcher = Watcher()
+    with watched(cast(progress.Watcher, watcher)):
+        embedder.embed([f"watched text {i}" for i in range(6)])
+    assert watcher.seen == [("embedding texts", 4, 6), ("embedding texts", 6, 6)]
 
 
 def test_no_texts(tmp_path: Path) -> None:

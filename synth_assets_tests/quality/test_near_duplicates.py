@@ -8,25 +8,51 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from synth_assets.config import NearDuplicates
-from synth_assets.quality.cosine import nearest_cosine
-from synth_assets.quality.jaccard import nearest_jaccard, shingles
-from synth_assets.quality.near_duplicates import Duplicate, Pairs, cosine_pairs, deduplicate, jaccard_pairs, rouge_l_pairs, survivors
+from synth_assets.quality import cosine, jaccard, rouge
+from synth_assets.quality.cosine import cosine_join, nearest_cosine
+from synth_assets.quality.jaccard import jaccard_join, nearest_jaccard, shingles
+from synth_assets.quality.jaccard_index import JaccardIndex
+from synth_assets.quality.joins import Flags, Near
+from synth_assets.quality.near_duplicates import Duplicate, Survivors, cosine_pairs, deduplicate, jaccard_pairs, ranked, rouge_l_pairs, survivors
 from synth_assets.quality.pairs import exact
 from synth_assets.quality.rouge import nearest_rouge_l
 from synth_assets.quality.words import words
-from synth_assets_tests.quality.joins import as_set
+from synth_assets_tests.quality.joins import (
+    Text,
+    as_set,
+    brute_force,
+    brute_force_texts,
+    expected_pairs,
+    hostile_texts,
+    kept_by,
+    many_texts,
+    rouge_l,
+    small_blocks,
+)
+from synth_assets_tests.quality.joins import jaccard as jaccard_of
 
-Text = list[str]
+
+class Graph:
+    """A join whose pairs are given."""
+
+    def __init__(self, measure: str, rows: int, pairs: dict[tuple[int, int], float]) -> None:
+        self.measure, self._rows, self._pairs = measure, rows, pairs
+        self._kept: set[int] = set()
+
+    def __len__(self) -> int:
+        return self._rows
+
+    def near(self, start: int, stop: int, *, everything: bool = False) -> Near:
+        found = [(j, i, s) for (i, j), s in self._pairs.items() if start <= j < stop and (i >= start or i in self._kept)]
+        columns = list(zip(*found, strict=True)) or [(), (), ()]
+        return Near(np.array(columns[0], np.int64), np.array(columns[1], np.int64), np.array(columns[2], np.float64))
+
+    def settle(self, start: int, kept: Flags) -> None:
+        self._kept |= {start + int(i) for i in np.flatnonzero(kept)}
 
 
-def jaccard(a: Text, b: Text) -> Fraction:
-    one, other = shingles(a), shingles(b)
-    return Fraction(len(one & other), len(one | other)) if one or other else Fraction(0)
-
-
-def pairs(measure: str, *rows: tuple[int, int, float]) -> Pairs:
-    left, right, similarity = zip(*rows, strict=True) if rows else ((), (), ())
-    return Pairs(measure, np.array(left, dtype=np.int32), np.array(right, dtype=np.int32), np.array(similarity, dtype=np.float64))
+def in_order(rows: int, *graphs: tuple[str, dict[tuple[int, int], float]]) -> Survivors:
+    return survivors([Graph(measure, rows, pairs) for measure, pairs in graphs], np.arange(rows))
 
 
 # Jaccard
@@ -66,41 +92,103 @@ def test_a_jaccard_threshold_of_zero_is_refused() -> None:
         jaccard_pairs([["a"], ["b"]], 0.0)
 
 
-@settings(max_examples=200, deadline=None)
-@given(st.lists(st.lists(st.sampled_from("ab"), max_size=14), max_size=9), st.sampled_from([0.3, 0.5, 0.7, 0.8, 1.0]))
-def test_jaccard_pairs_are_those_of_plain_python(texts: list[Text], threshold: float) -> None:
-    found = jaccard_pairs(texts, threshold)
-    assert as_set(found) == {(i, j) for i, j in combinations(range(len(texts)), 2) if jaccard(texts[i], texts[j]) >= exact(threshold)}
+@settings(max_examples=100, deadline=None)
+@given(many_texts(), st.sampled_from([0.1, 0.3, 0.5, 0.7, 0.8, 1.0]))
+def test_both_joins_keep_and_name_what_brute_force_does(texts: list[Text], threshold: float) -> None:
+    expected = brute_force_texts(texts, "jaccard", exact(threshold), [0.0] * len(texts))
+    with small_blocks():
+        for join in (jaccard_join(texts, threshold), JaccardIndex(exact(threshold), texts)):
+            assert kept_by(join) == expected
+
+
+@settings(max_examples=100, deadline=None)
+@given(many_texts(), st.sampled_from([0.1, 0.5, 0.8, 1.0]), st.booleans())
+def test_jaccard_pairs_are_those_of_plain_python(texts: list[Text], threshold: float, compiled: bool) -> None:
+    with pytest.MonkeyPatch.context() as patch, small_blocks():
+        patch.setattr(jaccard, "COMPILED_FROM", 0 if compiled else 10**9)
+        found = jaccard_pairs(texts, threshold)
+    assert as_set(found) == expected_pairs(texts, lambda i, j: jaccard_of(texts[i], texts[j]) >= exact(threshold))
     for i, j, similarity in zip(found.left, found.right, found.similarity, strict=True):
-        assert similarity == float(jaccard(texts[i], texts[j]))
-    assert nearest_jaccard(texts).tolist() == [max((float(jaccard(a, b)) for j, b in enumerate(texts) if j != i), default=0.0) for i, a in enumerate(texts)]
+        assert similarity == float(jaccard_of(texts[i], texts[j]))
+    assert nearest_jaccard(texts).tolist() == [max((float(jaccard_of(a, b)) for b in texts[:i]), default=0.0) for i, a in enumerate(texts)]
 
 
-def test_equal_texts_are_all_paired() -> None:
-    long = [f"w{i}" for i in range(20_000)]
-    texts = [long, ["x"], long, long, ["x"]]
-    assert as_set(jaccard_pairs(texts, 0.8)) == {(0, 2), (0, 3), (2, 3), (1, 4)}
-    assert as_set(rouge_l_pairs(texts, 0.7)) == {(0, 2), (0, 3), (2, 3), (1, 4)}
+@pytest.mark.parametrize("compiled_from", [0, 10**9])
+def test_texts_of_100_000_characters(compiled_from: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jaccard, "COMPILED_FROM", compiled_from)
+    texts = hostile_texts()
+    expected = brute_force_texts(texts, "jaccard", exact(0.8), [0.0] * len(texts))
+    assert kept_by(jaccard_join(texts, 0.8)) == expected
+    assert expected.kept == [0, 1, 2, 4, 5, 7, 11]
+
+
+@pytest.mark.parametrize("compiled_from", [0, 10**9])
+def test_equal_texts_are_paired_with_the_first_one(compiled_from: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (jaccard, rouge):
+        monkeypatch.setattr(module, "COMPILED_FROM", compiled_from)
+    texts = [["a", "b"], ["x"], ["a", "b"], ["a", "b"], ["x"], []]
+    assert as_set(jaccard_pairs(texts, 0.8)) == as_set(rouge_l_pairs(texts, 0.7)) == {(0, 2), (0, 3), (1, 4)}
+    assert as_set(rouge_l_pairs(texts, 1.0)) == set()
+
+
+def test_50_000_equal_rows_make_no_pairs_among_themselves() -> None:
+    text = words("Say in one sentence why a tide rises and why it falls again.")
+    assert len(jaccard_pairs([text] * 50_000, 0.8).left) == 49_999
+    matrix = np.ones((50_000, 8), np.float32)
+    assert len(cosine_pairs(matrix, 0.9).left) == 49_999
+    result = deduplicate([text] * 50_000, [text] * 50_000, matrix, [0.5] * 50_000, NearDuplicates())
+    assert result.kept == [0]
+    assert len(result.dropped) == 3 * 49_999
 
 
 # Cosine
 
 
-def test_cosine_pairs_over_many_blocks() -> None:
-    source = np.random.default_rng(1)
-    matrix = source.normal(size=(700, 16)).astype(np.float32)
-    matrix[650] = matrix[3] * 2.5
-    matrix[400] = 0
+def unit_products(matrix: np.ndarray) -> np.ndarray:
     unit = matrix.astype(np.float64)
     unit = unit / np.maximum(np.linalg.norm(unit, axis=1, keepdims=True), 1e-300)
-    products = unit @ unit.T
-    expected = {(i, j) for i, j in combinations(range(700), 2) if products[i, j] > 0.6}
+    products: np.ndarray = unit @ unit.T
+    return products
+
+
+@pytest.mark.parametrize("dimensions", [16, 32, 33, 64])
+def test_cosine_pairs_over_many_blocks(dimensions: int) -> None:
+    source = np.random.default_rng(1)
+    # Seven directions and noise: cosines of every size, and axes that hold most of the length.
+    matrix = (source.normal(size=(1300, 7)) @ source.normal(size=(7, dimensions)) + 0.6 * source.normal(size=(1300, dimensions))).astype(np.float32)
+    matrix[650] = matrix[3] * 2.5
+    matrix[700] = matrix[3]
+    matrix[400] = 0
+    products = unit_products(matrix)
+    expected = {(i, j) for i, j in combinations(range(1300), 2) if products[i, j] > 0.6 and j != 700 and i != 700} | {(3, 700)}
     found = cosine_pairs(matrix, 0.6)
     assert as_set(found) == expected
+    assert len(expected) > 1000
     assert (3, 650) in expected
-    np.fill_diagonal(products, -1)
-    np.testing.assert_allclose(nearest_cosine(matrix), products.max(axis=1), atol=1e-12)
-    assert nearest_cosine(matrix)[400] == 0
+    np.testing.assert_allclose(found.similarity, np.minimum(products[found.left, found.right], 1), atol=1e-12)
+    nearest = nearest_cosine(matrix)
+    np.testing.assert_allclose(nearest[1:], [products[i, :i].max() for i in range(1, 1300)], atol=1e-6)
+    assert nearest[0] == nearest[400] == 0
+    greedy = brute_force(300, {"cosine": (lambda i, j: float(products[i, j]), lambda c: c > 0.6)}, [0.0] * 300)
+    with small_blocks():
+        kept, dropped = kept_by(cosine_join(matrix[:300], 0.6))
+    assert kept == greedy.kept
+    assert [d[:3] for d in dropped] == [d[:3] for d in greedy.dropped]
+
+
+def test_no_pair_is_decided_by_the_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pairs a hair's breadth on either side of the threshold, in directions that the heads do not hold."""
+    monkeypatch.setattr(cosine, "HEAD", 2)
+    source = np.random.default_rng(4)
+    base = source.normal(size=(400, 48))
+    base /= np.linalg.norm(base, axis=1, keepdims=True)
+    apart = source.normal(size=(400, 48))
+    apart -= (apart * base).sum(axis=1, keepdims=True) * base
+    apart /= np.linalg.norm(apart, axis=1, keepdims=True)
+    cosines = 0.9 + np.linspace(-2e-6, 2e-6, 400)
+    other = cosines[:, None] * base + np.sqrt(1 - cosines**2)[:, None] * apart
+    found = as_set(cosine_pairs(np.concatenate([base, other]), 0.9))
+    assert {(i, i + 400) for i in np.flatnonzero(cosines > 0.9).tolist()} == found
 
 
 @pytest.mark.parametrize("rows", [0, 1])
@@ -116,61 +204,73 @@ def test_few_rows_have_no_neighbour(rows: int) -> None:
 # Survivors
 
 
-def test_the_better_score_survives_then_the_earlier_row() -> None:
-    three = pairs("jaccard", (0, 1, 0.9), (0, 2, 0.85), (1, 2, 0.95))
-    assert survivors([three], [0.1, 0.9, 0.5]) == ([1], [Duplicate(0, 1, "jaccard", 0.9), Duplicate(2, 1, "jaccard", 0.95)])
-    assert survivors([three], [0.5, 0.5, 0.5]).kept == [0]
-    assert survivors([three], [0.5, 0.9, 0.9]).kept == [1]
+def test_the_better_score_comes_first_then_the_earlier_row() -> None:
+    assert ranked([0.1, 0.9, 0.5, 0.9]).tolist() == [1, 3, 2, 0]
+    three = {(0, 1): 0.9, (0, 2): 0.85, (1, 2): 0.95}
+    assert in_order(3, ("jaccard", three)) == ([0], [Duplicate(1, 0, "jaccard", 0.9), Duplicate(2, 0, "jaccard", 0.85)])
+
+
+def test_rows_are_named_by_their_position_and_not_by_their_rank() -> None:
+    graph = Graph("jaccard", 3, {(0, 1): 0.9, (0, 2): 0.8})
+    assert survivors([graph], ranked([0.1, 0.9, 0.5])) == ([1], [Duplicate(0, 1, "jaccard", 0.8), Duplicate(2, 1, "jaccard", 0.9)])
 
 
 def test_a_chain_keeps_both_ends() -> None:
-    chain = pairs("cosine", (0, 1, 0.96), (1, 2, 0.97))
-    assert survivors([chain], [1.0, 0.0, 0.5]) == ([0, 2], [Duplicate(1, 2, "cosine", 0.97)])
-    assert survivors([chain], [0.0, 1.0, 0.5]).kept == [1]
-    # 1 falls to 0, so that 2 has no kept near-duplicate.
-    assert survivors([chain], [1.0, 0.5, 0.0]) == ([0, 2], [Duplicate(1, 0, "cosine", 0.96)])
+    assert in_order(3, ("cosine", {(0, 1): 0.96, (1, 2): 0.97})) == ([0, 2], [Duplicate(1, 0, "cosine", 0.96)])
 
 
 def test_a_row_is_told_every_measure_and_the_most_similar_survivor() -> None:
-    rouge = pairs("rouge_l", (0, 2, 0.8), (1, 2, 0.8))
-    cosine = pairs("cosine", (1, 2, 0.99))
-    assert survivors([rouge, cosine], [0.2, 0.3, 0.1]) == ([0, 1], [Duplicate(2, 1, "rouge_l", 0.8), Duplicate(2, 1, "cosine", 0.99)])
+    found = in_order(3, ("rouge_l", {(0, 2): 0.8, (1, 2): 0.8}), ("cosine", {(1, 2): 0.99}))
+    assert found == ([0, 1], [Duplicate(2, 0, "rouge_l", 0.8), Duplicate(2, 1, "cosine", 0.99)])
 
 
 def test_no_pairs_drop_nothing() -> None:
-    assert survivors([], [0.5, 0.1]) == ([0, 1], [])
-    assert survivors([pairs("cosine")], []) == ([], [])
+    assert survivors([], np.arange(2)) == ([0, 1], [])
+    assert in_order(0, ("cosine", {})) == ([], [])
 
 
 def test_a_score_that_is_no_number_is_refused() -> None:
     with pytest.raises(ValueError, match="not a number"):
-        survivors([], [0.5, math.nan])
+        ranked([0.5, math.nan])
 
 
-graphs = st.integers(0, 9).flatmap(
-    lambda n: st.tuples(
-        st.lists(st.sampled_from([0.0, 0.5, 1.0]), min_size=n, max_size=n),
-        st.sets(st.tuples(st.integers(0, max(n - 1, 0)), st.integers(0, max(n - 1, 0))).filter(lambda p: p[0] < p[1])),
-        st.sets(st.tuples(st.integers(0, max(n - 1, 0)), st.integers(0, max(n - 1, 0))).filter(lambda p: p[0] < p[1])),
-    )
-)
+@st.composite
+def graphs(draw: st.DrawFn) -> tuple[int, dict[tuple[int, int], float], dict[tuple[int, int], float]]:
+    rows = draw(st.integers(0, 9))
+    pairs = st.sampled_from([*combinations(range(rows), 2)]) if rows > 1 else st.nothing()
+    edges = st.dictionaries(pairs, st.sampled_from([0.8, 0.9, 1.0]))
+    return rows, draw(edges), draw(edges)
 
 
 @settings(max_examples=200, deadline=None)
-@given(graphs)
-def test_kept_rows_are_apart_and_dropped_ones_have_a_better_survivor(graph: tuple[list[float], set[tuple[int, int]], set[tuple[int, int]]]) -> None:
-    scores, first, second = graph
-    columns = [pairs("rouge_l", *((i, j, 0.8) for i, j in sorted(first))), pairs("jaccard", *((i, j, 0.9) for i, j in sorted(second)))]
-    kept, dropped = survivors(columns, scores)
-    edges = first | second
-    assert not any(i in kept and j in kept for i, j in edges)
-    assert sorted({*kept, *(d.row for d in dropped)}) == list(range(len(scores)))
-    assert not {d.row for d in dropped} & set(kept)
-    for d in dropped:
-        assert d.survivor in kept
-        assert (min(d.row, d.survivor), max(d.row, d.survivor)) in (first if d.measure == "rouge_l" else second)
-        assert (-scores[d.survivor], d.survivor) < (-scores[d.row], d.row)
-    assert len({(d.row, d.measure) for d in dropped}) == len(dropped)
+@given(graphs())
+def test_survivors_of_two_measures_are_those_of_brute_force(graph: tuple[int, dict[tuple[int, int], float], dict[tuple[int, int], float]]) -> None:
+    rows, first, second = graph
+    measures = {
+        "rouge_l": (lambda i, j: first.get((min(i, j), max(i, j)), 0.0), lambda s: s > 0),
+        "jaccard": (lambda i, j: second.get((min(i, j), max(i, j)), 0.0), lambda s: s > 0),
+    }
+    with small_blocks():
+        assert in_order(rows, ("rouge_l", first), ("jaccard", second)) == brute_force(rows, measures, [0.0] * rows)
+
+
+@settings(max_examples=60, deadline=None)
+@given(many_texts(), st.data())
+def test_deduplicate_is_brute_force_by_score(texts: list[Text], data: st.DataObject) -> None:
+    scores = data.draw(st.lists(st.sampled_from([0.0, 0.5, 1.0]), min_size=len(texts), max_size=len(texts)))
+    measures = {
+        "rouge_l": (lambda i, j: rouge_l(texts[i], texts[j]), lambda f: f > Fraction(7, 10)),
+        "jaccard": (lambda i, j: jaccard_of(texts[i], texts[j]), lambda f: f >= Fraction(8, 10)),
+    }
+    with small_blocks():
+        found = deduplicate(texts, texts, None, scores, NearDuplicates())
+    assert (found.kept, found.dropped) == brute_force(len(texts), measures, scores)
+    assert found.rouge_l is not None
+    assert found.jaccard is not None
+    for place, row in enumerate(found.kept):
+        before = [other for other in found.kept if (-scores[other], other) < (-scores[row], row)]
+        assert found.rouge_l[place] == max((float(rouge_l(texts[row], texts[other])) for other in before), default=0.0)
+        assert found.jaccard[place] == max((float(jaccard_of(texts[row], texts[other])) for other in before), default=0.0)
 
 
 # All three
@@ -189,16 +289,26 @@ def test_deduplicate_names_survivors_and_how_near_the_kept_rows_are() -> None:
     )
     assert found.kept == [1, 2, 4]
     assert [(d.row, d.survivor, d.measure) for d in found.dropped] == [(0, 1, "rouge_l"), (0, 1, "cosine"), (3, 2, "cosine")]
+    assert found.rouge_l is not None
     assert found.rouge_l.tolist() == [0, 0, 0]
     assert found.cosine is not None
     assert found.cosine.tolist() == [0, 0, 0]
+    assert found.jaccard is not None
     assert len(found.jaccard) == 3
+
+
+def test_how_near_the_kept_rows_are_is_measured_only_if_asked_for() -> None:
+    texts = [words(text) for text in ("Name three birds of prey.", "Name three birds of prey!", "Explain how a zip works.")]
+    found = deduplicate(texts, texts, np.eye(3, dtype=np.float32), [0.0] * 3, NearDuplicates(), nearest=False)
+    assert found.kept == [0, 2]
+    assert (found.rouge_l, found.jaccard, found.cosine) == (None, None, None)
 
 
 def test_deduplicate_without_embeddings_or_rows() -> None:
     assert deduplicate([["a"]], [["a"]], None, [0.0], NearDuplicates()).cosine is None
     empty = deduplicate([], [], np.empty((0, 3), dtype=np.float32), [], NearDuplicates())
-    assert (empty.kept, empty.dropped, len(empty.rouge_l)) == ([], [], 0)
+    assert (empty.kept, empty.dropped) == ([], [])
+    assert [len(column) for column in empty[2:5] if column is not None] == [0, 0, 0]
 
 
 def test_columns_of_unlike_length_are_refused() -> None:
