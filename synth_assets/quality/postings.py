@@ -81,7 +81,8 @@ def resized(postings: Postings, rows: int, elements: int, entries: int) -> Posti
     """The same index with room for so many rows, elements and entries, none fewer than it has."""
     more = empty_postings(rows, elements, entries, signed=len(postings.signature) > 0)
     arrays: tuple[Any, ...] = tuple(more)
-    for old, new in zip(tuple(postings), arrays, strict=True):
+    before: tuple[Any, ...] = tuple(postings)
+    for old, new in zip(before, arrays, strict=True):
         new[: len(old)] = old
     return more
 
