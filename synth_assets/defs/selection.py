@@ -59,7 +59,7 @@ def real_data(context: dg.AssetExecutionContext, warehouse: WarehouseResource, d
     outcome = begin(loaded.config, "real_data")
     seeds_method.real_data(loaded, outcome)
     index = benchmark_index(database, loaded, [])
-    hits = index.scan([(row["id"], prompt_of(row), row["response"]) for row in outcome.kept]).hits
+    hits = index.scan_answers([(row["id"], prompt_of(row), gates.answers_of(row)) for row in outcome.kept]).hits
     gates.reject_contaminated(outcome.kept, hits, outcome)
     outcome.kept = [row for row in outcome.kept if row["id"] not in outcome.rejected_ids]
     return store(context, database, "real_data", outcome, extra={"contamination_hits": [hit._asdict() for hit in hits]})

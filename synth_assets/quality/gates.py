@@ -21,7 +21,7 @@ from synth_assets.quality.near_duplicates import deduplicate
 from synth_assets.quality.rules import check_row
 from synth_assets.quality.words import words
 
-__all__ = ["KINDS", "Rewards", "candidates", "metrics", "reject_contaminated", "screen"]
+__all__ = ["KINDS", "Rewards", "answers_of", "candidates", "metrics", "reject_contaminated", "screen"]
 
 KINDS = ("sft", "preference")
 
@@ -72,7 +72,7 @@ def screen(domain: Domain, rows: Sequence[Row], *, index: Index, embed: Embed | 
     """
     outcome.planned += len(rows)
     gates = domain.gates
-    scan = index.scan([(row["id"], row["prompt"], "\n".join(filter(None, (row["response"], row["rejected"])))) for row in rows])
+    scan = index.scan_answers([(row["id"], row["prompt"], answers_of(row)) for row in rows])
     reject_contaminated(rows, scan.hits, outcome)
     scores = rewards([row["prompt"] for row in rows], [row["response"] for row in rows])
     for row, reward, coverage in zip(rows, scores, scan.coverage, strict=True):
@@ -113,6 +113,11 @@ def _test(domain: Domain, row: Row, outcome: Outcome) -> None:
     margin = row["reward_margin"]
     if margin is not None and margin <= 0:
         outcome.reject(row, "reward_margin", margin, "the chosen answer scores no higher than the rejected one")
+
+
+def answers_of(row: Row) -> list[str]:
+    """The answers that decontamination reads after a row's prompt: its response, and in a pair the rejected one too."""
+    return [answer for answer in (row["response"], row["rejected"]) if answer]
 
 
 def reject_contaminated(rows: Sequence[Row], hits: Sequence[Hit], outcome: Outcome) -> None:
