@@ -33,7 +33,7 @@ __all__ = [
 COVERAGE_NGRAM = 8
 """Words of the n-grams that coverage is measured by (Tulu 3, arXiv 2411.15124)."""
 
-MIN_CONTAINED = 5
+MIN_CONTAINED = 4
 """Words from which a short item is looked for inside longer texts; a shorter prompt only counts as the whole of a row's prompt."""
 
 MIN_ANSWER = 8
