@@ -15,6 +15,7 @@ from synth_assets.domain_files import LoadedDomain
 from synth_assets.errors import StageFailed, UpstreamNotPassed
 from synth_assets.methods import seeds as seeds_method
 from synth_assets.quality import canaries, decontamination, diversity, gates, mixing, mixture, near_duplicates, rules, sampling
+from synth_assets.quality.similar_items import similar_items
 from synth_assets.schemas import BENCHMARKS
 from synth_assets.teacher.terms import terms_of
 from synth_assets.warehouse import Warehouse
@@ -50,6 +51,11 @@ def benchmark_rows(loaded: LoadedDomain) -> list[Row]:
                     # Two domains may each have a benchmark of one name: the item belongs to its domain's.
                     rows.append({"benchmark": f"{loaded.config.name}/{name}", "item_id": item.id, "part": part, "text": text, "digest": digest})
     return rows
+
+
+def benchmark_items(rows: list[Row]) -> list[decontamination.Item]:
+    """Rows of `benchmarks` as the gate takes them."""
+    return [decontamination.Item(r["benchmark"], r["item_id"], r["part"], r["text"]) for r in rows]
 
 
 @stage_asset("real_data", group=GROUP, version=code_version(seeds_method, decontamination), deps=["benchmarks"], kinds=["python"])
@@ -88,6 +94,12 @@ def filtered(
     rows = gates.candidates(responses, pairs, instructions, rewards.version)
     embed = vectors.embed if vectors.supports(domain.language) else None
     hits = gates.screen(domain, rows, index=benchmark_index(database, loaded, real), embed=embed, rewards=rewards.percentiles, outcome=outcome)
+    if embed is None:
+        context.log.warning(f"No embedding model here knows {domain.language!r}: no semantic near-duplicates, no review queue of paraphrased benchmark items.")
+    elif outcome.kept:
+        items = benchmark_items(benchmark_rows(loaded))
+        vectors_of = embed([item.text for item in items]), embed([row["prompt"] for row in outcome.kept])
+        hits += similar_items(items, vectors_of[0], [row["id"] for row in outcome.kept], vectors_of[1], domain.gates.decontamination.review_cosine)
     kept = [row["prompt"] for row in outcome.kept]
     numbers = diversity.measure(kept, [r["topic"] for r in outcome.kept], domain.topic_names, domain.language, embed(kept) if embed and kept else None)
     return store(
@@ -112,8 +124,7 @@ def benchmark_index(database: Warehouse, loaded: LoadedDomain, real_texts: list[
     for row in wanted:
         if stored.get((row["benchmark"], row["item_id"], row["part"])) != row:
             raise UpstreamNotPassed(f"benchmark {row['benchmark']} is not in the warehouse as its file has it now. Materialize `benchmarks` first.")
-    items = [decontamination.Item(r["benchmark"], r["item_id"], r["part"], r["text"]) for r in wanted]
-    index = decontamination.Index.build(items, real_texts, loaded.config.gates.decontamination)
+    index = decontamination.Index.build(benchmark_items(wanted), real_texts, loaded.config.gates.decontamination)
     missed = canaries.missed_canaries(index, canaries.plant_canaries(index, loaded.config.seed))
     if missed:
         kinds = ", ".join(sorted({canary.kind for canary in missed}))
@@ -127,7 +138,9 @@ def spot_check(context: dg.AssetExecutionContext, warehouse: WarehouseResource, 
     domain, database = domains.load(context.partition_key).config, warehouse.open()
     outcome = begin(domain, "spot_check")
     verdicts = {row["content_key"]: row["verdict"] for row in database.rows("reviews", domain.name, order=("reviewed_at",))}
-    sampling.spot_check(domain, database.read_passed("filtered", domain.name), verdicts, outcome)
+    hits = database.rows("contamination_hits", domain.name)
+    similar = {row["row_id"]: row["score"] for row in hits if row["stage"] == "filtered" and row["rule"] == "similar"}
+    sampling.spot_check(domain, database.read_passed("filtered", domain.name), verdicts, outcome, similar)
     return store(context, database, "spot_check", outcome)
 
 

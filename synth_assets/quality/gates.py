@@ -2,7 +2,7 @@
 
 Rules, decontamination and the reward test every candidate, all of them, so that the report shows each rule's own and overlapping
 share. Near-duplicates are looked for among those that pass, one survivor per group: the better reward, then the earlier row. What
-passes beyond the domain's target is surplus; the first ones stand. Gates only select, they never ask the teacher.
+passes beyond the domain's target is surplus; the first ones stand, or by the domain's choice the varied ones. Gates only select, they never ask the teacher.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -16,6 +16,7 @@ from synth_assets.config import Domain
 from synth_assets.conversations import with_thinking
 from synth_assets.identity import row_id
 from synth_assets.quality.decontamination import Hit, Index
+from synth_assets.quality.diverse_selection import complexities, select_diverse
 from synth_assets.quality.findings import one_line
 from synth_assets.quality.near_duplicates import deduplicate
 from synth_assets.quality.rules import check_row
@@ -96,12 +97,23 @@ def screen(domain: Domain, rows: Sequence[Row], *, index: Index, embed: Embed | 
             survivor = passed[duplicate.survivor]
             evidence = one_line(f"{survivor['id']}: {survivor['prompt']}")
             outcome.reject(passed[duplicate.row], f"near_duplicate_{duplicate.measure}", duplicate.similarity, evidence)
+        taken = _taken(domain, [passed[number] for number in result.kept], target, embed)
         for place, number in enumerate(result.kept):
             row = passed[number]
             row["rouge_l"], row["jaccard"] = float(result.rouge_l[place]), float(result.jaccard[place])
             row["cosine"] = None if result.cosine is None else float(result.cosine[place])
-            (outcome.kept if place < target else outcome.surplus).append(row)
+            (outcome.kept if place in taken else outcome.surplus).append(row)
     return scan.hits
+
+
+def _taken(domain: Domain, rows: Sequence[Row], target: int, embed: Embed | None) -> set[int]:
+    """Which of the rows that passed stand: the first ones, or by diversity."""
+    selection = domain.gates.selection
+    if selection.by == "order" or len(rows) <= target:
+        return set(range(min(target, len(rows))))
+    prompts = [row["prompt"] for row in rows]
+    scores = np.array([row["reward"] for row in rows]) * complexities(prompts)
+    return set(select_diverse(scores.tolist(), embed(prompts) if embed is not None else None, target, selection.max_cosine))
 
 
 def _test(domain: Domain, row: Row, outcome: Outcome) -> None:

@@ -204,8 +204,8 @@ def _tokenize(blob, start, stop, classes, lower, kinds, plain, at, masked, at_ma
     first = 0
     i = start
     while i <= stop:
-        c = 0
-        kind = 0
+        c: Any = 0
+        kind: Any = 0
         if i < stop:
             c = np.int64(blob[i])
             if c < 0x80:

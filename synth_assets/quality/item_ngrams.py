@@ -231,8 +231,8 @@ class PlainEngine:
             for indexes, document in ((plain, tokens), (masked, masked_words(text))):
                 for index in indexes:
                     index.count_document(document)
-        found = [index.forget_common(common) for index in (*plain, *masked)]
-        forgotten = Forgotten(*found, {item for item, documents in contained.items() if documents >= common})
+        coverage, rare, masked_coverage, masked_rare = (index.forget_common(common) for index in (*plain, *masked))
+        forgotten = Forgotten(coverage, rare, masked_coverage, masked_rare, {item for item, documents in contained.items() if documents >= common})
         lost = forgotten.lost
         for head, items in self._heads.items():
             self._heads[head] = [i for i in items if i not in forgotten.contained and (i in lost or self._is_short(i))]

@@ -125,13 +125,13 @@ class CompiledEngine:
             # An item that stands twice in a text is in one text.
             contained += np.bincount(np.unique(inside[:, [0, 2]], axis=0)[:, 1], minlength=self._count)
             first += len(batch)
-        found: list[set[tuple[int, int]]] = []
+        found: dict[str, set[tuple[int, int]]] = {}
         for name, (tier, _) in tiers.items():
             # Counts are by the first position of an n-gram; all positions of it share them.
             at = np.flatnonzero(kernels.shared_counts(tables[name][1], hashes[name], living[name], documents[name][1]) >= common)
             items = tier.item[at]
-            found.append(set(zip(items.tolist(), (at - tier.begin[items]).tolist(), strict=True)))
-        self._forgotten = Forgotten(*found, set(np.flatnonzero(contained >= common).tolist()))
+            found[name] = set(zip(items.tolist(), (at - tier.begin[items]).tolist(), strict=True))
+        self._forgotten = Forgotten(**found, contained=set(np.flatnonzero(contained >= common).tolist()))
         self._parts = None
         return self._forgotten
 

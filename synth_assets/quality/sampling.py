@@ -29,15 +29,18 @@ def nearness(domain: Domain, row: Row) -> float:
     return min(1.0, max(shares))
 
 
-def spot_check(domain: Domain, rows: Sequence[Row], verdicts: Mapping[str, str], outcome: Outcome) -> None:
+def spot_check(domain: Domain, rows: Sequence[Row], verdicts: Mapping[str, str], outcome: Outcome, similar: Mapping[str, float] | None = None) -> None:
     """Fill `outcome` with the two samples of `rows` (of `filtered`); `verdicts` by content key are carried over.
+
+    Rows in `similar`, by id the cosine to a benchmark item, come first in the audit sample: no rule drops what may be a paraphrase, so people look.
 
     A row may stand in both samples. Uniform sampling without replacement by seed and the rows' ids alone, so that the order of
     `rows` does not matter.
     """
+    queue = similar or {}
     by_id = sorted(rows, key=lambda row: str(row["id"]))
     gate = seeded(domain.seed, domain.name, "spot_check").sample(by_id, min(domain.spot_check.gate, len(by_id)))
-    audit = sorted(by_id, key=lambda row: (-nearness(domain, row), str(row["id"])))[: domain.spot_check.audit]
+    audit = sorted(by_id, key=lambda row: (-queue.get(row["id"], 0.0), -nearness(domain, row), str(row["id"])))[: domain.spot_check.audit]
     for purpose, sample in (("gate", gate), ("audit", audit)):
         outcome.planned += len(sample)
         for row in sample:
