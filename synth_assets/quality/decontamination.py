@@ -127,7 +127,7 @@ class Index:
         hits: list[Hit] = []
         coverage = [0.0] * len(rows)
         engine = self._engine(sum(len(prompt) + len(response) for _, prompt, response in rows))
-        for place, matches in engine.scan([(prompt, response) for _, prompt, response in rows]):
+        for place, matches in engine.scan(rows):
             found, coverage[place] = self._judge(matches)
             hits.extend(self._hit(rows[place][0], f) for f in found)
         return Scan(hits, coverage)

@@ -238,9 +238,9 @@ class PlainEngine:
             self._heads[head] = [i for i in items if i not in forgotten.contained and (i in lost or self._is_short(i))]
         return forgotten
 
-    def scan(self, rows: Sequence[tuple[str, str]]) -> Iterator[tuple[int, RowMatches]]:
-        """What each row, (prompt, response), shares with the items, by the row's place."""
-        for place, (prompt_text, response) in enumerate(rows):
+    def scan(self, rows: Sequence[tuple[str, str, str]]) -> Iterator[tuple[int, RowMatches]]:
+        """What each row, (id, prompt, response), shares with the items, by the row's place."""
+        for place, (_, prompt_text, response) in enumerate(rows):
             prompt, answer = folded_words(prompt_text), folded_words(response)
             masked = masked_words(prompt_text), masked_words(response)
             parts: tuple[tuple[Where, list[str]], ...] = (("prompt", prompt), ("answer", answer), ("both", [*prompt, *answer]))

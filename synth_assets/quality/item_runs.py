@@ -6,7 +6,6 @@ Invariant: what is found is what `item_ngrams.PlainEngine` finds.
 """
 
 import os
-from array import array
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -45,8 +44,6 @@ Flags = NDArray[np.bool_]
 
 _TEXTS = 20_000
 """Real texts that are counted together."""
-
-_WIDTH = array("I").itemsize
 
 _CHUNK = 4_000
 """Rows that one thread takes at a time."""
@@ -120,7 +117,7 @@ class CompiledEngine:
             for name, (n, table, bitmap) in tables.items():
                 is_masked = name.startswith("masked")
                 kernels.count_documents(masked if is_masked else words, ends[:, int(is_masked)].copy(), first, n, table, *documents[name], bitmap)
-            records = self._records([(text, "") for text in batch])
+            records = self._records([("", text, "") for text in batch])
             inside = records[records[:, 1] == kernels.CONTAINED]
             # An item that stands twice in a text is in one text.
             contained += np.bincount(np.unique(inside[:, [0, 2]], axis=0)[:, 1], minlength=self._count)
@@ -135,11 +132,11 @@ class CompiledEngine:
         self._parts = None
         return self._forgotten
 
-    def scan(self, rows: Sequence[tuple[str, str]]) -> Iterator[tuple[int, RowMatches]]:
-        """What each row, (prompt, response), shares with the items, by the row's place; rows that share nothing are left out."""
+    def scan(self, rows: Sequence[tuple[str, str, str]]) -> Iterator[tuple[int, RowMatches]]:
+        """What each row, (id, prompt, response), shares with the items, by the row's place; rows that share nothing are left out."""
         records = self._records(rows)
         for place, group in groupby(records.tolist(), key=lambda record: int(record[0])):
-            matches = self._matches(*rows[place], list(group))
+            matches = self._matches(*rows[place][1:], list(group))
             if any(matches):
                 yield place, matches
 
@@ -170,7 +167,7 @@ class CompiledEngine:
             masked.cover(parts.masked, self._ngram, parts.masked.living_long, found.masked_rare)
         return found
 
-    def _records(self, rows: Sequence[tuple[str, str]]) -> Numbers:
+    def _records(self, rows: Sequence[tuple[str, str, str]]) -> Numbers:
         """What the kernel finds, in the order of the rows: row, kind, item, position in the item, position in the row, length.
 
         The kernel runs without the interpreter's lock, so that other threads encode their rows, or run it too.
@@ -183,11 +180,11 @@ class CompiledEngine:
             records[:, 0] += start
         return np.concatenate(found) if found else np.empty((0, 6), np.int64)
 
-    def _chunk_records(self, rows: Sequence[tuple[str, str]]) -> Numbers:
+    def _chunk_records(self, rows: Sequence[tuple[str, str, str]]) -> Numbers:
         from synth_assets.quality import item_kernels as kernels
 
         parts = self._built()
-        arguments = (*_Blob.of([text for row in rows for text in row]), _kinds(), parts.plain, parts.masked, parts.whole, parts.heads, self._share)
+        arguments = (*_Blob.of([text for row in rows for text in row[1:]]), _kinds(), parts.plain, parts.masked, parts.whole, parts.heads, self._share)
         records = np.empty((len(rows), 6), np.int64)
         if (found := int(kernels.scan(*arguments, records))) > len(records):
             records = np.empty((found, 6), np.int64)
@@ -196,6 +193,8 @@ class CompiledEngine:
 
     def _built(self, *, counting: bool = False) -> _Parts:
         """The tables; with `counting` every item is looked for inside texts, whatever its length."""
+        from synth_assets.quality import item_kernels as kernels
+
         if self._parts is not None:
             return self._parts
         tokens, masked_tokens, ends = _tokenized(self._wordings.texts[: self._count])
@@ -204,20 +203,18 @@ class CompiledEngine:
         sizes = lengths - ends[1:, 2] / 2
         is_answer = np.array([self._is_answer(item) for item in range(self._count)], np.bool_)
         used = (lengths > 0) & ~(is_answer & (sizes < MIN_ANSWER))
-        self._living = {
-            "coverage": self._counting(plain, used, COVERAGE_NGRAM, 0, self._forgotten.coverage),
-            "rare": self._counting(plain, used, self._ngram, 0, self._forgotten.rare),
-            "masked_coverage": self._counting(
-                masked, used & (lengths >= self._ngram), COVERAGE_NGRAM, ceil(MIN_TELLING_SHARE * COVERAGE_NGRAM), self._forgotten.masked_coverage
-            ),
-            "masked_rare": self._counting(
-                masked, used & (lengths >= self._ngram), self._ngram, ceil(MIN_TELLING_SHARE * self._ngram), self._forgotten.masked_rare
-            ),
-        }
+        long = used & (lengths >= self._ngram)
+        sizes_n = (COVERAGE_NGRAM, self._ngram)
+        flags = [kernels.telling(*plain, n, 0, MAX_REPEATS) for n in sizes_n]
+        is_repetitive = np.logical_or(*(_left_out(plain, n, f) for n, f in zip(sizes_n, flags, strict=True)))
+        flags += [kernels.telling(*masked, n, ceil(MIN_TELLING_SHARE * n), MAX_REPEATS) for n in sizes_n]
+        parts = ((plain, used), (plain, used), (masked, long), (masked, long))
+        named = zip(self._forgotten._fields, parts, flags, self._forgotten, strict=False)
+        self._living = {name: _counted(*part, f, forgotten) for name, part, f, forgotten in named}
         looked_for = used & (sizes >= MIN_CONTAINED)
         if not counting:
             is_kept = lengths < self._ngram
-            is_kept |= self._repetitive(plain)
+            is_kept |= is_repetitive
             is_kept[sorted(self._forgotten.lost)] = True
             is_kept[sorted(self._forgotten.contained)] = False
             looked_for &= is_kept
@@ -228,28 +225,6 @@ class CompiledEngine:
             _heads(plain, looked_for),
         )
         return self._parts
-
-    def _counting(self, words: _Words, used: Flags, n: int, telling: int, forgotten: set[tuple[int, int]]) -> Flags:
-        """Positions where an n-gram begins that counts: of a used item, telling, and no boilerplate."""
-        from synth_assets.quality import item_kernels as kernels
-
-        flags: Flags = kernels.telling(words.tokens, words.begin, words.end, n, telling, MAX_REPEATS)
-        flags &= np.repeat(used, words.end - words.begin)
-        if forgotten:
-            items, positions = np.array(sorted(forgotten), np.int64).T
-            flags[words.begin[items] + positions] = False
-        return flags
-
-    def _repetitive(self, words: _Words) -> Flags:
-        """Items of which an n-gram does not count because it is repeated."""
-        from synth_assets.quality import item_kernels as kernels
-
-        flags = np.zeros(len(words.begin), np.bool_)
-        for n in (COVERAGE_NGRAM, self._ngram):
-            begins = [kernels.telling(words.tokens, words.begin, words.end, n, 0, most).cumsum() for most in (len(words.tokens), MAX_REPEATS)]
-            left_out = np.concatenate([[0], begins[0] - begins[1]])
-            flags |= left_out[words.end] > left_out[words.begin]
-        return flags
 
     def _tier(self, words: _Words, short: str, long: str) -> "Tier":
         from synth_assets.quality import item_kernels as kernels
@@ -267,6 +242,21 @@ class CompiledEngine:
         table, following = _indexed(hashes, valid)
         items = np.repeat(np.arange(len(words.begin), dtype=np.int32), words.end - words.begin)
         return kernels.Tier(n, stride, self._ngram, words.tokens, items, words.begin, words.end, valid, table, following, _bitmap(hashes, valid), *living)
+
+
+def _left_out(words: _Words, n: int, flags: Flags) -> Flags:
+    """Items with an n-gram that `flags` leaves out."""
+    sums = np.concatenate([[0], flags.cumsum()])
+    return np.asarray(sums[words.end] - sums[words.begin] < np.maximum(0, words.end - words.begin - n + 1))
+
+
+def _counted(words: _Words, used: Flags, flags: Flags, forgotten: set[tuple[int, int]]) -> Flags:
+    """Positions where an n-gram begins that counts: of a used item, telling, and no boilerplate."""
+    counted: Flags = flags & np.repeat(used, words.end - words.begin)
+    if forgotten:
+        items, positions = np.array(sorted(forgotten), np.int64).T
+        counted[words.begin[items] + positions] = False
+    return counted
 
 
 class _Blob(NamedTuple):
@@ -299,26 +289,18 @@ def _tokenized(texts: Sequence[str]) -> tuple[NDArray[np.uint64], NDArray[np.uin
 class _Row:
     """The words of one row, and the runs that it shares with items.
 
-    Words are compared as numbers and runs merged before they are covered, so that a text which repeats one word a hundred thousand times, and shares
-    as many runs with an item, costs no more than its length.
+    Runs are merged before they are covered, so that a text which repeats itself, and shares many runs with an item, costs little more than its length.
     """
 
     def __init__(self, prompt: list[str], answer: list[str], words: Callable[[int], list[str]]) -> None:
         self.prompt = len(prompt)
         self._words = words
-        self._codes: dict[str, int] = {}
-        self._row = self._coded([*prompt, *answer])
-        self._items: dict[int, bytes] = {}
+        self._row = [*prompt, *answer]
         self._runs: defaultdict[int, list[tuple[int, int, int]]] = defaultdict(list)
-
-    def _coded(self, tokens: list[str]) -> bytes:
-        return array("I", [self._codes.setdefault(token, len(self._codes)) for token in tokens]).tobytes()
 
     def holds(self, item: int, position: int, start: int, length: int) -> bool:
         """Whether `length` words from `start` are those of the item from `position`."""
-        if item not in self._items:
-            self._items[item] = self._coded(self._words(item))
-        return self._row[_WIDTH * start : _WIDTH * (start + length)] == self._items[item][_WIDTH * position : _WIDTH * (position + length)]
+        return self._row[start : start + length] == self._words(item)[position : position + length]
 
     def add(self, item: int, position: int, start: int, length: int) -> None:
         """Note a run if its words are equal."""
