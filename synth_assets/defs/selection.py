@@ -101,7 +101,9 @@ def filtered(
         vectors_of = embed([item.text for item in items]), embed([row["prompt"] for row in outcome.kept])
         hits += similar_items(items, vectors_of[0], [row["id"] for row in outcome.kept], vectors_of[1], domain.gates.decontamination.review_cosine)
     kept = [row["prompt"] for row in outcome.kept]
-    numbers = diversity.measure(kept, [r["topic"] for r in outcome.kept], domain.topic_names, domain.language, embed(kept) if embed and kept else None)
+    anchors = [f"{topic.name.replace('_', ' ')}: {topic.description}" for topic in domain.topics]
+    of_kept = (embed(kept), embed(anchors)) if embed and kept else ()
+    numbers = diversity.measure(kept, [r["topic"] for r in outcome.kept], domain.topic_names, domain.language, *of_kept)
     return store(
         context,
         database,

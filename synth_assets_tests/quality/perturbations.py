@@ -27,8 +27,29 @@ _LOOK_ALIKES = str.maketrans({"a": "а", "c": "ϲ", "e": "е", "i": "і", "o": "
 _BOLD = str.maketrans({chr(65 + i): chr(0x1D400 + i) for i in range(26)} | {chr(97 + i): chr(0x1D41A + i) for i in range(26)})
 _ACCENTS = str.maketrans("aeiou", "áèîöů")
 
-_UNITS = "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen".split()
-_TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
+_UNITS = [
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+    "thirteen",
+    "fourteen",
+    "fifteen",
+    "sixteen",
+    "seventeen",
+    "eighteen",
+    "nineteen",
+]
+_TENS = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
 _SCALES = ((10**9, "billion"), (10**6, "million"), (1000, "thousand"), (100, "hundred"))
 
 _NAMES = ("Zanele", "Ignacio", "Rukmini", "Björn", "Tallulah", "Okonkwo", "Mei-Ling", "O'Hara", "McAllister", "Yevgenia")
