@@ -21,6 +21,7 @@ __all__ = [
     "Forgotten",
     "ItemNgrams",
     "Match",
+    "Matches",
     "PlainEngine",
     "RowMatches",
     "Where",

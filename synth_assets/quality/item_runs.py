@@ -6,7 +6,6 @@ Invariant: what is found is what `item_ngrams.PlainEngine` finds.
 """
 
 import os
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -26,12 +25,12 @@ from synth_assets.quality.item_ngrams import (
     MIN_CONTAINED,
     MIN_TELLING_SHARE,
     Forgotten,
-    Matches,
     RowMatches,
     Where,
     Wordings,
     no_matches,
 )
+from synth_assets.quality.item_rows import Row
 from synth_assets.quality.words import HAN
 
 if TYPE_CHECKING:
@@ -146,11 +145,11 @@ class CompiledEngine:
 
         found = RowMatches([], no_matches(), no_matches(), no_matches(), no_matches(), no_matches())
         whole: dict[int, Where] = {kernels.WHOLE_PROMPT: "prompt", kernels.WHOLE_ANSWER: "answer", kernels.WHOLE_BOTH: "both"}
-        row = _Row(folded_words(prompt_text), folded_words(response), self._wordings.plain)
+        row = Row(folded_words(prompt_text), folded_words(response), self._wordings.plain)
         masked = None
         for _, kind, item, position, start, length in records:
             if kind == kernels.MASKED_RUN:
-                masked = masked or _Row(masked_words(prompt_text), masked_words(response), self._wordings.masked)
+                masked = masked or Row(masked_words(prompt_text), masked_words(response), self._wordings.masked)
                 masked.add(item, position, start, length)
             elif kind == kernels.PLAIN_RUN:
                 row.add(item, position, start, length)
@@ -209,7 +208,8 @@ class CompiledEngine:
         is_repetitive = np.logical_or(*(_left_out(plain, n, f) for n, f in zip(sizes_n, flags, strict=True)))
         flags += [kernels.telling(*masked, n, ceil(MIN_TELLING_SHARE * n), MAX_REPEATS) for n in sizes_n]
         parts = ((plain, used), (plain, used), (masked, long), (masked, long))
-        named = zip(self._forgotten._fields, parts, flags, self._forgotten, strict=False)
+        boilerplate = (self._forgotten.coverage, self._forgotten.rare, self._forgotten.masked_coverage, self._forgotten.masked_rare)
+        named = zip(self._forgotten._fields, parts, flags, boilerplate, strict=False)
         self._living = {name: _counted(*part, f, forgotten) for name, part, f, forgotten in named}
         looked_for = used & (sizes >= MIN_CONTAINED)
         if not counting:
@@ -284,66 +284,6 @@ def _tokenized(texts: Sequence[str]) -> tuple[NDArray[np.uint64], NDArray[np.uin
     plain, masked = (np.empty(len(texts_.blob) + 1, np.uint64) for _ in range(2))
     ends: Numbers = kernels.tokenize_all(*texts_, _kinds(), plain, masked)
     return plain[: ends[-1, 0]].copy(), masked[: ends[-1, 1]].copy(), ends
-
-
-class _Row:
-    """The words of one row, and the runs that it shares with items.
-
-    Runs are merged before they are covered, so that a text which repeats itself, and shares many runs with an item, costs little more than its length.
-    """
-
-    def __init__(self, prompt: list[str], answer: list[str], words: Callable[[int], list[str]]) -> None:
-        self.prompt = len(prompt)
-        self._words = words
-        self._row = [*prompt, *answer]
-        self._runs: defaultdict[int, list[tuple[int, int, int]]] = defaultdict(list)
-
-    def holds(self, item: int, position: int, start: int, length: int) -> bool:
-        """Whether `length` words from `start` are those of the item from `position`."""
-        return self._row[start : start + length] == self._words(item)[position : position + length]
-
-    def add(self, item: int, position: int, start: int, length: int) -> None:
-        """Note a run if its words are equal."""
-        if self.holds(item, position, start, length):
-            self._runs[item].append((position, start, length))
-
-    def cover(self, tier: "Tier", n: int, living: Numbers, matches: Matches) -> None:
-        """Cover what the n-grams hold that count; `living` sums the positions of `tier` where one begins."""
-        for item, runs in self._runs.items():
-            begin = int(tier.begin[item])
-            # First and last n-gram of each run: those in the prompt, in the answer, and all of them.
-            spans = (
-                [(p, p + min(length - n, self.prompt - n - q)) for p, q, length in runs],
-                [(p + max(0, self.prompt - q), p + length - n) for p, q, length in runs],
-                [(p, p + length - n) for p, q, length in runs],
-            )
-            for part, found in enumerate(spans):
-                for low, high in _merged(found):
-                    for first, last in _counting(living, begin + low, begin + high):
-                        matches[item][part].update(range(first - begin, last - begin + n))
-
-
-def _merged(spans: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    """Spans, both ends in them, without empty ones; those that touch are one."""
-    spans = sorted(span for span in spans if span[0] <= span[1])
-    low, high = spans[0] if spans else (0, -1)
-    for first, last in spans[1:]:
-        if first > high + 1:
-            yield low, high
-            low, high = first, last
-        high = max(high, last)
-    if low <= high:
-        yield low, high
-
-
-def _counting(living: Numbers, low: int, high: int) -> list[tuple[int, int]]:
-    """Spans within `low` to `high` of the positions that `living` sums."""
-    if (count := int(living[high + 1] - living[low])) == high - low + 1:
-        return [(low, high)]
-    if not count:
-        return []
-    found = low + np.flatnonzero(np.diff(living[low : high + 2]))
-    return [(int(span[0]), int(span[-1])) for span in np.split(found, np.flatnonzero(np.diff(found) > 1) + 1)]
 
 
 def _table(entries: int) -> "Table":
