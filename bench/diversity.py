@@ -9,7 +9,7 @@ from collections import Counter
 from math import exp, log
 
 import numpy as np
-from bench_data import alpaca, medians, print_table
+from measuring import alpaca, medians, print_table
 
 from synth_assets.quality.diversity import ngram_counts, self_bleu, vendi_score
 from synth_assets.quality.words import ngrams, words
@@ -57,10 +57,12 @@ def main() -> None:
         ("Vendi score of 1,000 vectors", lambda: vendi_by_kernel(vectors[:1_000]), lambda: vendi_score(vectors[:1_000])),
     ):
         found = medians({"plain": plain, "ours": fast})
-        table.append((name, found["plain"][0], found["ours"][0], found["plain"][0] / found["ours"][0], found["plain"][1], found["ours"][1]))
+        table.append((name, *(found[way][0].wall for way in found), found["plain"][0].wall / found["ours"][0].wall, found["plain"][1], found["ours"][1]))
     print_table("Diversity measures", ("measure", "plain s", "ours s", "x", "plain", "ours"), table)
     ours = medians({"BLEU": lambda: self_bleu(tokens[:1_000]), "Vendi": lambda: vendi_score(vectors)})
-    print_table("Ours at size", ("measure", "s"), [("self-BLEU of 1,000 prompts", ours["BLEU"][0]), ("Vendi score of 52,000 vectors", ours["Vendi"][0])])
+    print_table(
+        "Ours at size", ("measure", "s"), [("self-BLEU of 1,000 prompts", ours["BLEU"][0].wall), ("Vendi score of 52,000 vectors", ours["Vendi"][0].wall)]
+    )
 
 
 if __name__ == "__main__":

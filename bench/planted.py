@@ -12,7 +12,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 
-from bench_data import Row, alpaca, items, print_table, seconds
+from measuring import Row, alpaca, items, print_table, seconds
 
 from synth_assets.config import Decontamination
 from synth_assets.quality.decontamination import Index, Item
@@ -53,7 +53,7 @@ def main() -> None:
                     # With fewer words a masked text is a form that many clean rows fill in.
                     least = "reported" if short and wanted < 1 else wanted
                     table.append((kind, "under 13 words" if short else "13 or more", len(chosen), sum(hit) / len(hit), least))
-        print_table(f"Recall on planted items, {name} ({len(planted)} rows in {took[0]:.1f} s)", ("kind", "item", "n", "recall", "wanted"), table)
+        print_table(f"Recall on planted items, {name} ({len(planted)} rows in {took[0].wall:.1f} s)", ("kind", "item", "n", "recall", "wanted"), table)
         if "--missed" in sys.argv:
             for kind, item, row in planted:
                 if (row[0], item.benchmark, item.item_id) not in found:

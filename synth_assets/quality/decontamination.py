@@ -222,7 +222,7 @@ class Index:
     def _hit(self, row_id: str, found: _Found) -> Hit:
         item = self._items[found.number]
         tokens = (self._wordings.masked if found.rule == "masked" else self._wordings.plain)(found.number)
-        ngram = join_words(longest_run(tokens, found.positions))[:MAX_NGRAM]
+        ngram = join_words(longest_run(tokens, found.positions)[:MAX_NGRAM])[:MAX_NGRAM]
         return Hit(row_id, found.where, item.benchmark, item.item_id, item.part, found.rule, ngram, len(found.positions) / len(tokens))
 
 

@@ -77,7 +77,7 @@ def masked_words(text: str) -> list[str]:
     for word in words(folded(text), keep_case=True):
         lowered = word.lower()
         last = masked[-1] if masked else ""
-        if lowered in NUMBER_WORDS or any(c.isdigit() for c in word):
+        if lowered in NUMBER_WORDS or (not word.isalpha() and any(c.isdigit() for c in word)):
             # "1,250.50", "twenty five" and "minus one hundred and five" are one number each: its words are as many as its format wants.
             if last in SIGNS or (last in JOINERS and masked[-2:-1] == [NUMBER]):
                 masked.pop()

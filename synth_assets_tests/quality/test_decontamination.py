@@ -338,12 +338,12 @@ def test_every_planted_copy_is_found_by_both_engines() -> None:
 
 def test_a_character_s_lower_case_does_not_depend_on_its_neighbours() -> None:
     from synth_assets.quality.folding import folded
-    from synth_assets.quality.item_runs import _UNICODE, _characters
+    from synth_assets.quality.hashed_words import UNICODE, characters
 
-    _, lower = _characters(_UNICODE)
-    letters = "".join(folded(f"字{chr(i)}字") for i in range(_UNICODE) if not 0xD800 <= i < 0xE000)
+    _, lower = characters(UNICODE)
+    letters = "".join(folded(f"字{chr(i)}字") for i in range(UNICODE) if not 0xD800 <= i < 0xE000)
     assert words(letters) == words("".join(chr(lower[ord(c)]) for c in letters))
-    assert not any(chr(i).isalnum() for i in range(_UNICODE, 0x110000))
+    assert not any(chr(i).isalnum() for i in range(UNICODE, 0x110000))
 
 
 def test_a_stream_is_scanned_in_batches(monkeypatch: pytest.MonkeyPatch) -> None:

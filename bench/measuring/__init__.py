@@ -1,7 +1,7 @@
 """What the benchmarks of the gates share: texts to measure on, a clock, a table.
 
 The texts are Alpaca's and three public benchmarks', from a folder that the first argument names, or ../shared/data; where there is neither,
-sentences that are drawn by seed from the shipped domains' own words.
+sentences that are drawn by seed from the shipped domains' own words. A folder, so that `make bench` does not run it.
 """
 
 import gzip
@@ -14,13 +14,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
+from typing import NamedTuple
 
 import synth_assets
 from synth_assets.conversations import prompt_of
 from synth_assets.quality.decontamination import Item
 
 Row = tuple[str, str, str]
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 def folder() -> Path | None:
@@ -43,12 +44,12 @@ def alpaca(count: int = 52_002) -> list[Row]:
     if data is not None and (data / "alpaca_52k.jsonl.gz").is_file():
         rows = lines(data / "alpaca_52k.jsonl.gz")[:count]
         return [(str(i), prompt_of(row), str(row["output"])) for i, row in enumerate(rows)]
-    return [(str(i), *text) for i, text in enumerate(drawn(count))]
+    return [(str(i), *text) for i, text in enumerate(drawn(count, 7))]
 
 
-def drawn(count: int) -> Iterator[tuple[str, str]]:
+def drawn(count: int, seed: int) -> Iterator[tuple[str, str]]:
     """Prompts and responses of the shipped seeds' words, in random order."""
-    source = random.Random(7)
+    source = random.Random(seed)
     seeds = [row for path in sorted(Path(synth_assets.__file__).parent.glob("domains/*/seeds.jsonl")) for row in lines(path)]
     vocabulary = [word for row in seeds for word in f"{row['instruction']} {row['response']}".split()]
     for _ in range(count):
@@ -63,7 +64,7 @@ def items(count: int | None = None) -> list[Item]:
         seeds = [row for path in sorted(Path(synth_assets.__file__).parent.glob("domains/*/seeds.jsonl")) for row in lines(path)]
         found = [Item("seeds", str(i), "prompt", prompt_of(row)) for i, row in enumerate(seeds)]
         if count is not None:
-            found += [Item("drawn", str(i), "prompt", " ".join(pair)) for i, pair in enumerate(drawn(count - len(found)))]
+            found += [Item("drawn", str(i), "prompt", " ".join(pair)) for i, pair in enumerate(drawn(count - len(found), 8))]
         return found
     for i, row in enumerate(lines(data / "gsm8k_test.jsonl")):
         found += [Item("gsm8k", str(i), "prompt", str(row["question"])), Item("gsm8k", str(i), "answer", str(row["answer"]))]
@@ -85,18 +86,26 @@ def items(count: int | None = None) -> list[Item]:
     return found
 
 
+class Seconds(NamedTuple):
+    """How long something took."""
+
+    wall: float
+    processor: float
+    """Of all threads of this process, those of libraries too: what other work on the machine changes least."""
+
+
 @contextmanager
-def seconds() -> Iterator[list[float]]:
-    """Wall time of the block, in a list that is filled at its end."""
-    took: list[float] = []
-    start = time.perf_counter()
+def seconds() -> Iterator[list[Seconds]]:
+    """Time of the block, in a list that is filled at its end."""
+    took: list[Seconds] = []
+    start, worked = time.perf_counter(), time.process_time()
     yield took
-    took.append(time.perf_counter() - start)
+    took.append(Seconds(time.perf_counter() - start, time.process_time() - worked))
 
 
-def medians(ways: dict[str, Callable[[], object]], rounds: int = 3) -> dict[str, tuple[float, object]]:
-    """Median seconds and the last result of each way, run in turn so that other work on the machine meets all alike; one round goes before."""
-    times: dict[str, list[float]] = {name: [] for name in ways}
+def medians(ways: dict[str, Callable[[], object]], rounds: int = 3) -> dict[str, tuple[Seconds, object]]:
+    """Median times and the last result of each way, run in turn so that other work on the machine meets all alike; one round goes before."""
+    times: dict[str, list[Seconds]] = {name: [] for name in ways}
     results: dict[str, object] = {}
     for turn in range(rounds + 1):
         for name, way in ways.items():
@@ -104,7 +113,7 @@ def medians(ways: dict[str, Callable[[], object]], rounds: int = 3) -> dict[str,
                 results[name] = way()
             if turn:
                 times[name].append(took[0])
-    return {name: (median(times[name]), results[name]) for name in ways}
+    return {name: (Seconds(*map(median, zip(*times[name], strict=True))), results[name]) for name in ways}
 
 
 def peak_megabytes() -> float:
