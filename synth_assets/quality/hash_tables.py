@@ -13,24 +13,8 @@ from numpy.typing import NDArray
 
 from synth_assets.quality.compilation import compiled
 
-__all__ = [
-    "BASE",
-    "I32",
-    "I64",
-    "U64",
-    "Flags",
-    "Table",
-    "bitmap_of",
-    "chain",
-    "empty_table",
-    "find",
-    "grams",
-    "indexed",
-    "may_hold",
-    "mix",
-    "slot_of",
-    "whole_hash",
-]
+__all__ = ["BASE", "I32", "I64", "U64", "Flags", "Table", "bitmap_of", "bits_of", "chain", "empty_table", "find", "grams", "indexed", "mix", "slot_of"]
+__all__ += ["whole_hash", "word_of"]
 
 U64 = NDArray[np.uint64]
 I64 = NDArray[np.int64]
@@ -57,7 +41,7 @@ class Table(NamedTuple):
 
 def empty_table(entries: int) -> Table:
     """A table with room for so many keys."""
-    slots = 1 << max(4, (2 * entries).bit_length())
+    slots = 1 << max(4, (entries + entries // 2).bit_length())
     return Table(np.zeros(slots, np.uint64), np.full(slots, -1, np.int32))
 
 
@@ -149,15 +133,18 @@ def whole_hash(tokens: Any, begin: Any, end: Any) -> Any:
 
 @compiled
 def _fill(bitmap: Any, hashes: Any, valid: Any) -> None:
-    last = np.uint64(len(bitmap) - 1)
     for at in range(len(hashes)):
         if valid[at]:
-            key = hashes[at]
-            bitmap[(key >> _12) & last] |= (_1 << (key & _63)) | (_1 << ((key >> _6) & _63))
+            bitmap[word_of(len(bitmap), hashes[at])] |= bits_of(hashes[at])
 
 
 @compiled
-def may_hold(bitmap: Any, key: Any) -> Any:
-    """Whether `key` may be one of those that `bitmap` was made of; False is certain."""
-    word = bitmap[(key >> _12) & np.uint64(len(bitmap) - 1)]
-    return (word >> (key & _63)) & (word >> ((key >> _6) & _63)) & _1 != np.uint64(0)
+def word_of(words: Any, key: Any) -> Any:
+    """Index of the word for `key` in a bitmap of so many words."""
+    return (key >> _12) & np.uint64(words - 1)
+
+
+@compiled
+def bits_of(key: Any) -> Any:
+    """The two bits for `key` in that word."""
+    return (_1 << (key & _63)) | (_1 << ((key >> _6) & _63))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from synth_assets.quality.compilation import compiled
-from synth_assets.quality.hash_tables import BASE, Table, find, grams, may_hold, slot_of, whole_hash
+from synth_assets.quality.hash_tables import BASE, Table, bits_of, find, grams, slot_of, whole_hash, word_of
 from synth_assets.quality.word_kernels import NAME_HASH, NUMBER_HASH
 
 __all__ = ["count_documents", "head_grams", "shared_counts", "telling", "whole_hashes", "within"]
@@ -73,7 +73,8 @@ def count_documents(tokens: Any, ends: Any, first: Any, n: Any, table: Any, last
             if q < begin + n - 1:
                 continue
             key = h if h != np.uint64(0) else _1
-            if not may_hold(bitmap, key):
+            bits = bits_of(key)
+            if bitmap[word_of(len(bitmap), key)] & bits != bits:
                 continue
             slot = find(table, key)
             if slot >= 0 and last_seen[slot] != first + text:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from synth_assets.quality.compilation import compiled
-from synth_assets.quality.hash_tables import BASE, I32, I64, U64, Flags, Table, find, may_hold, whole_hash
+from synth_assets.quality.hash_tables import BASE, I32, I64, U64, Flags, Table, bits_of, find, whole_hash, word_of
 from synth_assets.quality.word_kernels import tokenize
 
 __all__ = ["CONTAINED", "MASKED_RUN", "PLAIN_RUN", "WHOLE_ANSWER", "WHOLE_BOTH", "WHOLE_PROMPT", "Heads", "Tier", "Whole", "scan"]
@@ -72,13 +72,14 @@ class Heads(NamedTuple):
 @compiled
 def runs(tier: Any, kind: Any, row: Any, tokens: Any, count: Any, records: Any, found: Any) -> Any:
     """Records of the longest runs of words that the row's `count` tokens share with items, those that hold an n-gram which counts."""
-    n = tier.n
+    n, bitmap = tier.n, tier.bitmap
     for start in range(0, count - n + 1, tier.stride):
         h = np.uint64(0)
         for i in range(n):
             h = h * BASE + tokens[start + i]
         key = h if h != np.uint64(0) else _1
-        if not may_hold(tier.bitmap, key):
+        bits = bits_of(key)
+        if bitmap[word_of(len(bitmap), key)] & bits != bits:
             continue
         p = find(tier.table, key)
         while p >= 0:
@@ -129,13 +130,14 @@ def worthwhile(tier: Any, share: Any, sums: Any, records: Any, first: Any, found
 def inside(heads: Any, tier: Any, row: Any, tokens: Any, prompt: Any, count: Any, seen: Any, records: Any, found: Any) -> Any:
     """Records of the items that stand in the row whole, each once in the prompt, in the answer and over both; `seen` is zero before and after."""
     first_found = found
-    n = heads.n
+    n, bitmap = heads.n, heads.bitmap
     for first in range(count - n + 1):
         h = np.uint64(0)
         for i in range(n):
             h = h * BASE + tokens[first + i]
         key = h if h != np.uint64(0) else _1
-        if not may_hold(heads.bitmap, key):
+        bits = bits_of(key)
+        if bitmap[word_of(len(bitmap), key)] & bits != bits:
             continue
         entry = find(heads.table, key)
         while entry >= 0:

@@ -43,6 +43,8 @@ def tokenize(blob: Any, start: Any, stop: Any, classes: Any, lower: Any, kinds: 
     """
     first_masked = at_masked
     known_characters = len(classes)
+    keys, values = kinds.keys, kinds.values
+    last_slot = np.uint64(len(keys) - 1)
     hans = 0
     i = start
     while i < stop:
@@ -75,9 +77,11 @@ def tokenize(blob: Any, start: Any, stop: Any, classes: Any, lower: Any, kinds: 
         token = mix(h)
         plain[at] = token
         at += 1
-        known = find(kinds, token)
-        if known < 0:
-            known = np.int32(0)
+        # As `find`, in place: a call per word, which counts references to the arrays, made all of this a fifth slower.
+        slot = token & last_slot
+        while keys[slot] != token and keys[slot] != np.uint64(0):
+            slot = (slot + np.uint64(1)) & last_slot
+        known = values[slot] if keys[slot] == token else np.int32(0)
         last = masked[at_masked - 1] if at_masked > first_masked else np.uint64(0)
         if bits & DIGIT or known & NUMBER_WORD:
             before = find(kinds, last)
