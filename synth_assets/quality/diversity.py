@@ -3,6 +3,9 @@
 N-gram figures are of all prompts; what depends strongly on the number of rows, or costs too much, is of a sample of 1,000 that is drawn by
 content, so that two versions of the data are compared on mostly the same rows. A figure that cannot be measured is left out.
 
+The unit of n-grams in Chinese is the character, in every figure: segmenters' dictionaries differ by version, so that figures of two versions of the
+data would not compare, and a character is what the gates' limits are in.
+
 Invariant: the order of the prompts changes nothing.
 """
 
