@@ -107,7 +107,7 @@ def main() -> None:
         table.append((least, *shares))
     print_table(f"Prompts sent to review, {len(benchmark)} items", ("cosine from", *(f"{kind} ({len(v)})" for kind, v in vectors.items())), table)
     own = (vectors["reworded"] * targets[: len(WORDINGS)]).sum(axis=1)
-    print("cosines of the rewordings, lowest first:", np.round(np.sort(own), 2).tolist())
+    print("cosines of the rewordings, lowest first:", *(f"{cosine:.2f}" for cosine in np.sort(own)))
 
 
 if __name__ == "__main__":

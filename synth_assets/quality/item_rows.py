@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from synth_assets.quality.item_ngrams import Matches
 
 if TYPE_CHECKING:
-    from synth_assets.quality.item_kernels import Tier
+    from synth_assets.quality.run_kernels import Tier
 
 __all__ = ["Row"]
 
