@@ -17,7 +17,8 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from synth_assets.config import NAME_PATTERN, Domain, RealData
+from synth_assets.benchmark_sources import BadSource, read_source
+from synth_assets.config import NAME_PATTERN, Benchmark, Domain, RealData
 from synth_assets.errors import ConfigError, Problem
 from synth_assets.faults import Location, capped, closest, faults_of, quoted, read_bytes, repeats
 from synth_assets.identity import digest
@@ -190,6 +191,25 @@ class _Files:
             self.in_records += capped(path, problems)
             if model is SeedRecord and records:
                 self._check_cover(records, name)
+        for n, entry in enumerate(_items(self.tree.data.get("benchmarks"))):
+            if isinstance(entry, dict) and entry.get("path") is None:
+                self._read_source(("benchmarks", n), entry)
+
+    def _read_source(self, at: Location, entry: dict[str, Any]) -> None:
+        """The items of a data set or of a package; what is wrong with the entry itself is told with the settings."""
+        try:
+            source = Benchmark.model_validate_json(json.dumps(entry), strict=True)
+            items = read_source(source, self.folder)
+        except ValidationError:
+            return
+        except BadSource as error:
+            self.in_yaml.append(Problem(self.yaml, self.tree.line((*at, "dataset" if "dataset" in entry else "package")), error.what, error.remedy))
+            return
+        records = list(enumerate(items, 1))
+        for number, what, _ in _repeated(records, BenchmarkItem):
+            self.in_yaml.append(Problem(self.yaml, self.tree.line(at), f"row {number}: {what}", "name another field as id, or leave it out"))
+        self.records[at] = records
+        self.digests.append(digest([item.model_dump() for item in items]))
 
     def _named(self) -> Iterator[tuple[Location, str, type[BaseModel]]]:
         """(place in the YAML, path, kind of record) of every file whose entry can be made out."""

@@ -386,9 +386,9 @@ CONTAMINATION_HITS = Table(
         _text("benchmark", "The benchmark."),
         _text("item_id", "The item."),
         _text("item_part", "Which text of the item: prompt or answer."),
-        _text("rule", "exact, contained, coverage_8gram, rare_13gram, masked."),
+        _text("rule", "exact, contained, coverage_8gram, rare_13gram, masked; similar is for review only."),
         _text("ngram", "The words that match."),
-        _number("score", "Share of the item's words covered, 0 to 1.", required=True),
+        _number("score", "Share of the item's words covered, 0 to 1; for similar the cosine.", required=True),
     ),
 )
 

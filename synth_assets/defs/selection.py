@@ -29,6 +29,7 @@ from synth_assets.quality import (
     spot_check_gate,
     statistics,
 )
+from synth_assets.quality.similar_items import similar_items
 from synth_assets.review import standing
 from synth_assets.review.standing import Entry
 from synth_assets.schemas import BENCHMARKS
@@ -68,6 +69,11 @@ def benchmark_rows(loaded: LoadedDomain) -> list[Row]:
     return rows
 
 
+def benchmark_items(rows: list[Row]) -> list[decontamination.Item]:
+    """Rows of `benchmarks` as the gate takes them."""
+    return [decontamination.Item(r["benchmark"], r["item_id"], r["part"], r["text"]) for r in rows]
+
+
 @stage_asset("real_data", group=GROUP, version=code_version(seeds_method, real_sources, decontamination), deps=["benchmarks"], kinds=["python"])
 def real_data(context: dg.AssetExecutionContext, warehouse: WarehouseResource, domains: DomainsResource) -> dg.MaterializeResult[Any]:
     """Rows written by people, from the sources that the domain names, decontaminated like the synthetic ones."""
@@ -76,7 +82,7 @@ def real_data(context: dg.AssetExecutionContext, warehouse: WarehouseResource, d
     external = {place: real_sources.read_external(entry, loaded.config, loaded.folder) for place, (entry, _) in enumerate(loaded.curated) if entry.external}
     seeds_method.real_data(loaded, outcome, external)
     index = benchmark_index(database, loaded, [])
-    hits = index.scan([(row["id"], prompt_of(row), "\n".join(filter(None, (row["response"], row["rejected"])))) for row in outcome.kept]).hits
+    hits = index.scan_answers([(row["id"], prompt_of(row), gates.answers_of(row)) for row in outcome.kept]).hits
     gates.reject_contaminated(outcome.kept, hits, outcome)
     outcome.kept = [row for row in outcome.kept if row["id"] not in outcome.rejected_ids]
     return store(context, database, "real_data", outcome, extra={"contamination_hits": [hit._asdict() for hit in hits]})
@@ -106,8 +112,16 @@ def filtered(
     rows = human_fixes.apply_fixes(rows, standing.fixes(land(database, domain.name), domain.name), rewards.version, outcome)
     embed = vectors.embed if vectors.supports(domain.language) else None
     hits = gates.screen(domain, rows, index=benchmark_index(database, loaded, real), embed=embed, rewards=rewards.percentiles, outcome=outcome)
+    if embed is None:
+        context.log.warning(f"No embedding model here knows {domain.language!r}: no semantic near-duplicates, no review queue of paraphrased benchmark items.")
+    elif outcome.kept:
+        items = benchmark_items(benchmark_rows(loaded))
+        vectors_of = embed([item.text for item in items]), embed([row["prompt"] for row in outcome.kept])
+        hits += similar_items(items, vectors_of[0], [row["id"] for row in outcome.kept], vectors_of[1], domain.gates.decontamination.review_cosine)
     kept = [row["prompt"] for row in outcome.kept]
-    numbers = diversity.measure(kept, [r["topic"] for r in outcome.kept], domain.topic_names, domain.language, embed(kept) if embed and kept else None)
+    anchors = [f"{topic.name.replace('_', ' ')}: {topic.description}" for topic in domain.topics]
+    of_kept = (embed(kept), embed(anchors)) if embed and kept else ()
+    numbers = diversity.measure(kept, [r["topic"] for r in outcome.kept], domain.topic_names, domain.language, *of_kept)
     return store(
         context,
         database,
@@ -130,8 +144,7 @@ def benchmark_index(database: Warehouse, loaded: LoadedDomain, real_texts: list[
     for row in wanted:
         if stored.get((row["benchmark"], row["item_id"], row["part"])) != row:
             raise UpstreamNotPassed(f"benchmark {row['benchmark']} is not in the warehouse as its file has it now. Materialize `benchmarks` first.")
-    items = [decontamination.Item(r["benchmark"], r["item_id"], r["part"], r["text"]) for r in wanted]
-    index = decontamination.Index.build(items, real_texts, loaded.config.gates.decontamination)
+    index = decontamination.Index.build(benchmark_items(wanted), real_texts, loaded.config.gates.decontamination)
     missed = canaries.missed_canaries(index, canaries.plant_canaries(index, loaded.config.seed))
     if missed:
         kinds = ", ".join(sorted({canary.kind for canary in missed}))
@@ -147,8 +160,10 @@ def spot_check(context: dg.AssetExecutionContext, warehouse: WarehouseResource, 
     entries = land(database, domain.name)
     with database.read():
         rows, rejections = database.read_passed("filtered", domain.name), database.rows("rejections", domain.name)
+        hits = database.rows("contamination_hits", domain.name)
+    similar = {row["row_id"]: row["score"] for row in hits if row["stage"] == "filtered" and row["rule"] == "similar"}
     lot = human_fixes.lot(rows, rejections)
-    sampling.spot_check(domain, lot, rows, standing.verdicts(entries, domain.name), outcome)
+    sampling.spot_check(domain, lot, rows, standing.verdicts(entries, domain.name), outcome, similar)
     gate = spot_check_gate.Gate.of(domain.spot_check, len(lot), [row["verdict"] for row in outcome.kept if row["purpose"] == "gate"])
     return store(context, database, "spot_check", outcome, metrics=gate.metrics)
 

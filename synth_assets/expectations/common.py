@@ -121,12 +121,12 @@ def nearest(pairs: "Pairs", count: int, first: int = 0) -> list[float]:
     return best[first:]
 
 
-def contamination_hits(rows: StageSlice, read: Sequence[tuple[str, str]], real_texts: Sequence[str]) -> list[int]:
+def contamination_hits(rows: StageSlice, read: Sequence[tuple[str, Sequence[str]]], real_texts: Sequence[str]) -> list[int]:
     """Per row, how often the domain's benchmarks are found in it, by an index made anew from the benchmarks in the warehouse.
 
     Args:
         rows: With `benchmarks` among its facts.
-        read: Prompt and response of each row.
+        read: Prompt of each row, and all its answers.
         real_texts: Rows written by people, whose common n-grams do not count.
     """
     from synth_assets.quality.decontamination import Index, Item
@@ -136,7 +136,7 @@ def contamination_hits(rows: StageSlice, read: Sequence[tuple[str, str]], real_t
     items = [Item(row["benchmark"], row["item_id"], row["part"], row["text"]) for row in of_domain]
     index = Index.build(items, real_texts, rows.domain.gates.decontamination)
     hits = [0] * len(read)
-    for hit in index.scan([(str(place), prompt, response) for place, (prompt, response) in enumerate(read)]).hits:
+    for hit in index.scan_answers([(str(place), prompt, answers) for place, (prompt, answers) in enumerate(read)]).hits:
         hits[int(hit.row_id)] += 1
     return hits
 

@@ -29,9 +29,9 @@ def _source_found(rows: StageSlice) -> list[bool]:
 
 
 def _contamination_hits(rows: StageSlice) -> list[int]:
-    """Hits per row, both answers of a pair read as one text, as the gate reads them."""
+    """Hits per row, each answer of a pair read after the prompt, as the gate reads them."""
     columns = (texts(rows.frame, name) for name in ("prompt", "response", "rejected"))
-    read = [(prompt, "\n".join(filter(None, answers))) for prompt, *answers in zip(*columns, strict=True)]
+    read = [(prompt, [answer for answer in answers if answer]) for prompt, *answers in zip(*columns, strict=True)]
     real = rows.fact("real_data")
     written = zip(*(texts(real, name) for name in ("instruction", "input", "response")), strict=True)
     return contamination_hits(rows, read, ["\n".join(parts) for parts in written])

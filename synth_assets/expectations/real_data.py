@@ -10,8 +10,10 @@ STAGE = "real_data"
 
 
 def _contamination_hits(rows: StageSlice) -> list[int]:
-    columns = (texts(rows.frame, name) for name in ("instruction", "input", "response"))
-    read = [(prompt_of({"instruction": asked, "input": given}), told) for asked, given, told in zip(*columns, strict=True)]
+    columns = (texts(rows.frame, name) for name in ("instruction", "input", "response", "rejected"))
+    read = [
+        (prompt_of({"instruction": asked, "input": given}), [answer for answer in answers if answer]) for asked, given, *answers in zip(*columns, strict=True)
+    ]
     # A row cannot be the reason why itself is boilerplate.
     return contamination_hits(rows, read, ())
 

@@ -68,9 +68,8 @@ def _copies(index: Index, source: random.Random) -> Iterator[tuple[str, RuleName
     yield "case, punctuation and white space changed", "exact", item, "¿" + ",\n\t".join(item.upper().split(" ")) + "?!", "Yes."
     item = text(length)
     yield "look-alike letters and invisible characters", "exact", item, item.translate(_LOOK_ALIKES).replace("l", "l\u200b"), "Yes."
-    if n > MIN_CONTAINED:
-        item = text(MIN_CONTAINED)
-        yield "a short item inside an answer", "contained", item, text(6), f"{text(20)} {item} {text(20)}"
+    item = text(MIN_CONTAINED)
+    yield "a short item inside an answer", "contained", item, text(6), f"{text(20)} {item} {text(20)}"
     item = text(n + 2)
     yield "one long n-gram inside a prompt", "rare_13gram", item, f"{text(20)} {' '.join(item.split()[:n])} {text(20)}", text(5)
     # Nothing covers more than all of an item: at a coverage of 1 that rule is off.

@@ -37,7 +37,7 @@ class _Announcer(event.Listener):  # type: ignore[misc]
     def on_start(self, event: Any) -> None:
         if not self._said and event.data["dispatcher"].py_func.__module__.startswith("synth_assets."):
             self._said = True
-            progress.say("compiling the near-duplicate search for this machine: about 15 seconds, the first time only")
+            progress.say("compiling the kernels of the gates for this machine: about 15 seconds, the first time only")
 
     def on_end(self, event: Any) -> None:
         pass

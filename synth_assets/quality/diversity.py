@@ -3,6 +3,9 @@
 N-gram figures are of all prompts; what depends strongly on the number of rows, or costs too much, is of a sample of 1,000 that is drawn by
 content, so that two versions of the data are compared on mostly the same rows. A figure that cannot be measured is left out.
 
+The unit of n-grams in Chinese is the character, in every figure: segmenters' dictionaries differ by version, so that figures of two versions of the
+data would not compare, and a character is what the gates' limits are in.
+
 Invariant: the order of the prompts changes nothing.
 """
 
@@ -33,6 +36,7 @@ def measure(
     declared_topics: Sequence[str],
     language: str,
     embeddings: Matrix | None = None,
+    anchors: Matrix | None = None,
 ) -> dict[str, float]:
     """All measures of one domain's prompts.
 
@@ -42,6 +46,7 @@ def measure(
         declared_topics: The topics of the domain file.
         language: BCP 47 tag; words of Chinese are characters.
         embeddings: A unit vector per row; None where there are none (the language is not supported).
+        anchors: A unit vector per declared topic, of its description; None as for `embeddings`.
 
     Returns:
         Numbers by name:
@@ -52,7 +57,8 @@ def measure(
         `self_bleu`: mean BLEU of a prompt against all others, 0 to 1, higher is less varied (Zhu et al. 2018, arXiv 1802.01886);
         `vendi`: effective number of different prompts (Friedman and Dieng 2023, arXiv 2210.02410);
         `nearest_cosine_mean`, `_p50`, `_p95`: of the cosine between a prompt and its nearest neighbour;
-        `topic_coverage`: declared topics with at least one row, as a share; `topic_entropy`: entropy of rows over them by its maximum.
+        `topic_coverage`: declared topics with at least one row, as a share; `topic_entropy`: entropy of rows over them by its maximum;
+        `anchor_coverage`, `anchor_entropy`: the same with each row in the cell of the topic that its text is nearest to, whatever it was made for.
     """
     figures: dict[str, float] = {"rows": float(len(prompts)), **_topic_figures(topics, declared_topics)}
     if not prompts:
@@ -70,6 +76,9 @@ def measure(
     figures["compression_ratio"] = len(raw) / len(zlib.compress(raw, 9))
     if len(prompts) > 1:
         figures["self_bleu"] = self_bleu([tokens[i] for i in chosen])
+    if embeddings is not None and anchors is not None and len(anchors):
+        cells = [declared_topics[cell] for cell in (embeddings @ anchors.T).argmax(axis=1).tolist()]
+        figures |= {name.replace("topic", "anchor"): value for name, value in _topic_figures(cells, declared_topics).items()}
     if embeddings is not None:
         figures["vendi"] = vendi_score(embeddings[chosen])
         if len(prompts) > 1:

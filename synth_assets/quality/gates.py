@@ -2,7 +2,8 @@
 
 Rules, decontamination and the reward test every candidate, all of them, so that the report shows each rule's own and overlapping
 share. Near-duplicates are looked for among those that pass, one survivor per group: the better reward, then the earlier row; what a
-person corrected goes before both. What passes beyond the domain's target is surplus; the first ones stand. Gates only select, they never ask the teacher.
+person corrected goes before both. What passes beyond the domain's target is surplus; the first ones stand, or by the domain's choice the
+varied ones. Gates only select, they never ask the teacher.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -16,13 +17,14 @@ from synth_assets.config import Domain
 from synth_assets.conversations import with_thinking
 from synth_assets.identity import row_id
 from synth_assets.quality.decontamination import Hit, Index
+from synth_assets.quality.diverse_selection import complexities, select_diverse
 from synth_assets.quality.findings import Finding, one_line
 from synth_assets.quality.human_fixes import METHOD as HUMAN_FIX
 from synth_assets.quality.near_duplicates import deduplicate
 from synth_assets.quality.rules import check_row
 from synth_assets.quality.words import words
 
-__all__ = ["KINDS", "Rewards", "candidates", "contamination_findings", "metrics", "reject_contaminated", "screen"]
+__all__ = ["KINDS", "Embed", "Rewards", "answers_of", "candidates", "contamination_findings", "metrics", "reject_contaminated", "screen"]
 
 KINDS = ("sft", "preference")
 
@@ -77,7 +79,7 @@ def screen(domain: Domain, rows: Sequence[Row], *, index: Index, embed: Embed | 
     """
     outcome.planned += len(rows)
     gates = domain.gates
-    scan = index.scan([(row["id"], row["prompt"], "\n".join(filter(None, (row["response"], row["rejected"])))) for row in rows])
+    scan = index.scan_answers([(row["id"], row["prompt"], answers_of(row)) for row in rows])
     reject_contaminated(rows, scan.hits, outcome)
     scores = rewards([row["prompt"] for row in rows], [row["response"] for row in rows])
     for row, reward, coverage in zip(rows, scores, scan.coverage, strict=True):
@@ -103,12 +105,13 @@ def screen(domain: Domain, rows: Sequence[Row], *, index: Index, embed: Embed | 
             survivor = passed[duplicate.survivor]
             evidence = one_line(f"{survivor['id']}: {survivor['prompt']}")
             outcome.reject(passed[duplicate.row], f"near_duplicate_{duplicate.measure}", duplicate.similarity, evidence)
+        taken = _taken(domain, [passed[number] for number in result.kept], target, embed)
         for place, number in enumerate(result.kept):
             row = passed[number]
             for measure in ("rouge_l", "jaccard", "cosine"):
                 column = getattr(result, measure)
                 row[measure] = None if column is None else float(column[place])
-            (outcome.kept if place < target else outcome.surplus).append(row)
+            (outcome.kept if place in taken else outcome.surplus).append(row)
     return scan.hits
 
 
@@ -117,6 +120,16 @@ def _score_corrected(rows: Sequence[Row], rewards: Rewards) -> None:
     pairs = [row for row in rows if row["method"] == HUMAN_FIX and row["rejected"] is not None]
     for row, worse in zip(pairs, rewards([row["prompt"] for row in pairs], [row["rejected"] for row in pairs]), strict=True):
         row["reward_margin"] = row["reward"] - float(worse)
+
+
+def _taken(domain: Domain, rows: Sequence[Row], target: int, embed: Embed | None) -> set[int]:
+    """Which of the rows that passed stand: the first ones, or by diversity."""
+    selection = domain.gates.selection
+    if selection.by == "order" or len(rows) <= target:
+        return set(range(min(target, len(rows))))
+    prompts = [row["prompt"] for row in rows]
+    scores = np.array([row["reward"] for row in rows]) * complexities(prompts)
+    return set(select_diverse(scores.tolist(), embed(prompts) if embed is not None else None, target, selection.max_cosine))
 
 
 def _test(domain: Domain, row: Row, outcome: Outcome) -> None:
@@ -129,6 +142,11 @@ def _test(domain: Domain, row: Row, outcome: Outcome) -> None:
     margin = row["reward_margin"]
     if margin is not None and margin <= 0:
         outcome.reject(row, "reward_margin", margin, "the chosen answer scores no higher than the rejected one")
+
+
+def answers_of(row: Row) -> list[str]:
+    """The answers that decontamination reads after a row's prompt: its response, and in a pair the rejected one too."""
+    return [answer for answer in (row["response"], row["rejected"]) if answer]
 
 
 def reject_contaminated(rows: Sequence[Row], hits: Sequence[Hit], outcome: Outcome) -> None:

@@ -43,11 +43,14 @@ def gate_sample(domain: Domain, lot: Sequence[Row]) -> list[Row]:
     return sorted(lot, key=lambda row: digest([domain.seed, domain.name, "gate", row["id"]]))[: domain.spot_check.gate]
 
 
-def audit_sample(domain: Domain, rows: Sequence[Row]) -> list[Row]:
-    """Half of it the rows that came nearest to a limit, the rest spread evenly over topics, methods and reward bands, in each the nearest first."""
+def audit_sample(domain: Domain, rows: Sequence[Row], similar: Mapping[str, float] | None = None) -> list[Row]:
+    """Half of it the rows that may paraphrase a benchmark item and those that came nearest to a limit, the rest spread evenly over topics,
+    methods and reward bands, in each the nearest first.
+    """
     wanted = min(domain.spot_check.audit, len(rows))
     near = {row["id"]: nearness(domain, row) for row in rows}
-    ordered = sorted(rows, key=lambda row: (-near[row["id"]], str(row["id"])))
+    queue = similar or {}
+    ordered = sorted(rows, key=lambda row: (-queue.get(row["id"], 0.0), -near[row["id"]], str(row["id"])))
     first = ordered[: (wanted + 1) // 2]
     cells: defaultdict[tuple[tuple[str, str], ...], list[Row]] = defaultdict(list)
     for row in reversed(ordered[len(first) :]):
@@ -68,7 +71,9 @@ def _cell(row: Row) -> tuple[tuple[str, str], ...]:
     return ("topic", row["topic"]), ("method", row["method"]), ("band", str(min(BANDS - 1, int(row["reward"] * BANDS))))
 
 
-def spot_check(domain: Domain, lot: Sequence[Row], rows: Sequence[Row], verdicts: Mapping[str, str], outcome: Outcome) -> None:
+def spot_check(
+    domain: Domain, lot: Sequence[Row], rows: Sequence[Row], verdicts: Mapping[str, str], outcome: Outcome, similar: Mapping[str, float] | None = None
+) -> None:
     """Fill `outcome` with the two samples; a row may stand in both.
 
     Args:
@@ -77,8 +82,9 @@ def spot_check(domain: Domain, lot: Sequence[Row], rows: Sequence[Row], verdicts
         rows: What the audit looks at: rows of `filtered` as they are now.
         verdicts: By content key, carried over.
         outcome: Filled.
+        similar: Cosine to a benchmark item, by row id, of rows that may paraphrase one: no rule drops them, so that people look.
     """
-    for purpose, sample in (("gate", gate_sample(domain, lot)), ("audit", audit_sample(domain, rows))):
+    for purpose, sample in (("gate", gate_sample(domain, lot)), ("audit", audit_sample(domain, rows, similar))):
         outcome.planned += len(sample)
         for row in sample:
             key = content_key(row)

@@ -66,6 +66,9 @@ def is_han(token: str) -> bool:
 
 def join_words(tokens: Sequence[str]) -> str:
     """Words as readable text: a space between two words, none between two Han characters."""
+    text = " ".join(tokens)
+    if text.isascii():
+        return text
     pieces = list(tokens[:1])
     for previous, token in pairwise(tokens):
         pieces.append(token if is_han(previous) and is_han(token) else f" {token}")

@@ -81,7 +81,7 @@ class ReportData:
             "released_rows": sum(row["released_rows"] for row in self.mix_composition),
             "rejected_candidates": sum(row["rejected"] for row in self.funnel),
             "failed_slices": sum(row["checks"] is False for row in self.funnel),
-            "contamination_hits": sum(row["hits"] for row in self.contamination),
+            "contamination_hits": sum(row["hits"] for row in self.contamination if row["rule"] != "similar"),
             "teacher_calls": round(sum(row["calls"] for row in self.teacher_cost)),
             "cost_usd": sum(costs) if costs else None,
         }

@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from synth_assets.config import Decontamination
+from synth_assets.quality import decontamination
 from synth_assets.quality.canaries import BENCHMARK, missed_canaries, plant_canaries
-from synth_assets.quality.decontamination import Hit, Index, Item
+from synth_assets.quality.decontamination import Hit, Index, Item, Scan
 from synth_assets.quality.folding import folded_words, masked_words
 from synth_assets.quality.item_ngrams import ItemNgrams, longest_run
 from synth_assets.quality.words import words
@@ -197,6 +198,9 @@ def test_an_index_without_items_finds_nothing() -> None:
         ("so\u00adft hy\u200bphen", ["soft", "hyphen"]),
         ("ＡＢＣ １２", ["abc", "12"]),
         ("Ηello", ["hello"]),
+        ("café naïve Ångström", ["cafe", "naive", "angstrom"]),
+        ("ϲаt ᏟᎪᎢ ᴄᴀᴛ 𝐜𝐚𝐭 ⓒⓐⓣ ｃａｔ", ["cat"] * 6),
+        ("“quiet” – text", ["quiet", "text"]),
     ],
 )
 def test_folding(text: str, expected: list[str]) -> None:
@@ -208,7 +212,10 @@ def test_folding(text: str, expected: list[str]) -> None:
     [
         ("", ""),
         ("Maria has 12 hens", "<name> has <number> hens"),
-        ("Maria Santos has 1,250.50 dollars", "<name> has <number> dollars"),
+        ("Maria Santos has 1,250.50 dollars", "<name> has <number>"),
+        ("one hundred and five, or 3.5, or minus three point five", "<number> or <number> or <number>"),
+        ("J. McDonald's cat and Anna's dog", "<name> cat and <name> dog"),
+        ("$5 or five dollars, a third", "<number> or <number> a <number>"),
         ("She has twenty five hens and a 3rd one", "she has <number> hens and a <number>"),
         ("I asked NASA", "i asked nasa"),
         ("小明有二十四只鸡", "小 明 有 <number> 只 鸡"),
@@ -263,6 +270,110 @@ def test_a_verbatim_copy_is_always_found(item: list[str], before: list[str], aft
     assert scan.coverage == [1.0]
 
 
+# The compiled engine finds what the plain one finds.
+
+
+def with_engine(compiled: bool, items: list[Item], real: list[str], of: Decontamination) -> Index:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(decontamination, "_PLAIN_CHARACTERS", -1 if compiled else 10**9)
+        built = Index.build(items, real, of)
+        built.scan([("", "", "")])
+    assert (built._compiled is not None) is compiled
+    return built
+
+
+def both_engines(items: list[Item], rows: list[tuple[str, str, str]], real: list[str], **changed: float) -> Scan:
+    of = Decontamination.model_validate(changed)
+    plain, compiled = (with_engine(is_compiled, items, real, of) for is_compiled in (False, True))
+    assert plain._forgotten == compiled._forgotten
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(decontamination, "_PLAIN_CHARACTERS", 10**9)
+        expected = plain.scan(rows)
+        assert compiled.scan(rows) == expected
+        canaries = plant_canaries(plain, 3)
+        assert canaries == plant_canaries(compiled, 3)
+        copies = [*rows, *((c.item_id, c.prompt, c.response) for c in canaries)]
+        assert plain.scan(copies) == compiled.scan(copies)
+        assert missed_canaries(compiled, canaries) == []
+    return expected
+
+
+vocabulary = st.sampled_from(
+    [*"abcdefgh", "The", "Anna", "McDonald", "NASA", "seven", "7", "3.5", "and", "minus", "dollars", "it's", "Anna's", "二", "母", "鸡", "ΣΑΣ", "İx"]
+)
+sentences = st.lists(vocabulary, max_size=30).map(" ".join)
+odd = st.sampled_from(["", "one", "字", "!?", "\x00\ud800", PROBLEM, CHANGED, CHINESE, SHORT, SHORT_CHINESE, MARBLES.upper()]) | st.text(max_size=40)
+pieces = st.lists(sentences | odd, max_size=3).map(" ".join)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(st.tuples(sentences | odd, st.booleans()), max_size=6),
+    st.lists(st.tuples(pieces, pieces), max_size=5),
+    st.lists(sentences | odd, max_size=4),
+    st.sampled_from([5, 8, 13]),
+    st.sampled_from([0.0, 0.5, 1.0]),
+)
+def test_both_engines_find_the_same(texts: list[tuple[str, bool]], rows: list[tuple[str, str]], real: list[str], ngram: int, coverage: float) -> None:
+    items = [*ITEMS, *(Item("drawn", str(i), "answer" if is_answer else "prompt", text) for i, (text, is_answer) in enumerate(texts))]
+    read = [(str(i), prompt, answer) for i, (prompt, answer) in enumerate(rows)]
+    # Rows that copy the items drawn: whole, begun, and over both parts.
+    read += [(f"copy {i}", text, text[: len(text) // 2]) for i, (text, _) in enumerate(texts)]
+    read += [(f"split {i}", text[: len(text) // 2], text[len(text) // 2 :]) for i, (text, _) in enumerate(texts)]
+    both_engines(items, read, [*real, *real, *(text for text, _ in texts[:2])], ngram=ngram, coverage=coverage, common=2)
+
+
+@pytest.mark.parametrize("unit", ["a ", "ab", "Anna 7 ", "字"])
+def test_both_engines_read_texts_of_100_000_characters(unit: str) -> None:
+    text = (unit * 100_000)[:100_000]
+    items = [*ITEMS, Item("long", "1", "prompt", text[:300]), Item("long", "2", "prompt", text[:10_000])]
+    assert both_engines(items, [("1", text, f"{text} {PROBLEM}"), ("2", text[:10_000], "")], []).hits
+
+
+def test_every_planted_copy_is_found_by_both_engines() -> None:
+    texts = [PROBLEM, PROBLEM.upper(), PROBLEM.translate(LOOK_ALIKES), CHANGED, SOLUTION, SHORT, TINY, CHINESE, SHORT_CHINESE, f"{FILLER} {PROBLEM} {SHORT}"]
+    rows = [(f"{i} {j}", prompt, answer) for i, prompt in enumerate(texts) for j, answer in enumerate([*texts, ""])]
+    assert len({hit.rule for hit in both_engines(ITEMS, rows, [FILLER]).hits}) == 5
+
+
+def test_a_character_s_lower_case_does_not_depend_on_its_neighbours() -> None:
+    from synth_assets.quality.folding import folded
+    from synth_assets.quality.hashed_words import UNICODE, characters
+
+    _, lower = characters(UNICODE)
+    letters = "".join(folded(f"字{chr(i)}字") for i in range(UNICODE) if not 0xD800 <= i < 0xE000)
+    assert words(letters) == words("".join(chr(lower[ord(c)]) for c in letters))
+    assert not any(chr(i).isalnum() for i in range(UNICODE, 0x110000))
+
+
+def test_a_stream_is_scanned_in_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decontamination, "_BATCH_ROWS", 3)
+    rows = [(str(i), PROBLEM if i % 2 else FILLER, "") for i in range(8)]
+    scans = list(index().scan_stream(iter(rows)))
+    assert [len(scan.coverage) for scan in scans] == [3, 3, 2]
+    whole = index().scan(rows)
+    assert Scan([hit for scan in scans for hit in scan.hits], [c for scan in scans for c in scan.coverage]) == whole
+
+
+def test_every_answer_is_read_after_the_prompt() -> None:
+    first, rest = " ".join(PROBLEM.split()[:HALF]), " ".join(PROBLEM.split()[HALF:])
+    scan = index().scan_answers([("pair", first, [FILLER, rest]), ("chosen", first, [rest]), ("none", PROBLEM, []), ("clean", FILLER, [FILLER, FILLER])])
+    assert {(hit.row_id, hit.part) for hit in scan.hits if hit.rule == "exact"} == {("pair", "both"), ("chosen", "both"), ("none", "prompt")}
+    assert len(set(scan.hits)) == len(scan.hits)
+    assert scan.coverage[:3] == [1.0, 1.0, 1.0] and scan.coverage[3] == 0
+    # Words that stand at the end of one answer and the beginning of another are not next to each other.
+    assert {hit.rule for hit in index().scan_answers([("row", "", [first, rest])]).hits} == {"rare_13gram"}
+
+
+def test_a_whole_item_inside_a_text_is_found_when_its_ngrams_are_boilerplate() -> None:
+    frame = "You are given a list of whole numbers, and your task is to write a function that returns"
+    item = Item("code", "1", "prompt", frame)
+    tokens = frame.split()
+    real = (" ".join(tokens[:15]), " ".join(tokens[2:])) * 3
+    assert {rule for _, _, rule, _ in hits(f"It reads: {item.text}", items=[item], real=real)} == {"contained"}
+    assert hits(f"It reads: {item.text}", items=[item], real=(item.text,) * 3) == set()
+
+
 # Canaries
 
 
@@ -274,7 +385,7 @@ def test_canaries_are_found_under_any_settings(ngram: int, coverage: float) -> N
     assert missed_canaries(built, canaries) == []
     rules = {canary.rule for canary in canaries}
     assert rules >= {"exact", "rare_13gram", "masked"}
-    assert ("contained" in rules) is (ngram > 5)
+    assert "contained" in rules
     assert ("coverage_8gram" in rules) is (coverage < 1)
 
 

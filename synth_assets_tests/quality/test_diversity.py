@@ -62,6 +62,14 @@ def test_next_to_nothing_is_measured_without_failing(prompts: list[str]) -> None
     assert all(math.isfinite(value) for value in figures.values())
 
 
+def test_anchors_say_what_a_row_is_about_whatever_it_was_made_for() -> None:
+    axes = np.eye(3, DIMENSION, dtype=np.float32)
+    figures = measure(["x", "y", "z"], ["a", "b", "c"], ["a", "b", "c"], "en", axes[[0, 0, 1]], axes)
+    assert figures["topic_coverage"] == 1 and figures["anchor_coverage"] == pytest.approx(2 / 3)
+    assert figures["anchor_entropy"] == pytest.approx((2 / 3 * math.log(3 / 2) + math.log(3) / 3) / math.log(3))
+    assert "anchor_coverage" not in measure(["x"], ["a"], ["a"], "en", axes[:1])
+
+
 def test_rows_of_undeclared_topics_fill_no_cell() -> None:
     figures = measure(["x", "y"], ["other", "a"], ["a", "b"], "en")
     assert (figures["topic_coverage"], figures["topic_entropy"]) == (0.5, 0)

@@ -122,6 +122,18 @@ def test_contamination_in_the_rejected_side_of_a_pair_counts() -> None:
     assert not outcome.kept and any(rule.startswith("contaminated_") for rule in rules(outcome))
 
 
+@pytest.mark.parametrize("side", ["chosen", "rejected"])
+def test_an_item_that_runs_from_the_prompt_into_either_answer_counts(side: str) -> None:
+    # Seven words of eight in each part: neither part holds an n-gram of it alone.
+    tokens = TEST_ITEM.split()
+    item = Item("mine", "t1", "prompt", " ".join(tokens[:14]))
+    rows = gates.candidates([], [pair(0, 0.2) | {"prompt": " ".join(tokens[:7]), side: " ".join(tokens[7:14])}], [instruction(0)], "v1")
+    outcome = Outcome()
+    index = Index.build([item], [], Decontamination())
+    hits = gates.screen(domain(), rows, index=index, embed=None, rewards=lambda prompts, _: [0.5] * len(prompts), outcome=outcome)
+    assert not outcome.kept and {hit.part for hit in hits} == {"both"}
+
+
 def test_of_near_duplicates_the_better_reward_survives_then_the_earlier() -> None:
     rows = [response(0), response(1), response(0, id="again")]
     outcome, _ = screened(rows, rewards=[0.2, 0.5, 0.9])

@@ -106,6 +106,11 @@ def test_dollars(costs: list[float | None], total: float | None, shown: str) -> 
     assert shown in render(data)
 
 
+def test_what_only_reads_like_an_item_is_no_hit() -> None:
+    matched: list[Row] = [{"rule": "exact", "hits": 2}, {"rule": "similar", "hits": 5}]
+    assert replace(EMPTY, contamination=matched).key_numbers["contamination_hits"] == 2
+
+
 def test_long_texts_are_cut_and_said_so() -> None:
     html = render(replace(EMPTY, kept=[Sample("math", "sft", "id", {"response": "x" * (LONGEST + 1500)})]))
     assert "x" * LONGEST + "… (1,500 more characters)" in html
