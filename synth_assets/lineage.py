@@ -71,7 +71,7 @@ COLUMNS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     },
     "filtered": {
         **{name: (f"teacher_responses.{name}", f"preference_pairs.{name}") for name in ("domain", "topic", "language", "method", "prompt", "model")},
-        "source_id": ("teacher_responses.id", "preference_pairs.id"),
+        **dict.fromkeys(("source_id", "parent_id"), ("teacher_responses.id", "preference_pairs.id")),
         "root_id": (f"{_EVOLVED}.root_id",),
         "system": ("teacher_responses.system",),
         "response": ("teacher_responses.thinking", "teacher_responses.response", "preference_pairs.chosen"),

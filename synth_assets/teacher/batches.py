@@ -23,11 +23,13 @@ from synth_assets.teacher.owners import is_alive
 from synth_assets.teacher.prices import BATCH
 from synth_assets.teacher.wire import message_body
 
-__all__ = ["Batches", "OpenBatch", "open_batches"]
+__all__ = ["HANDED_IN", "Batches", "OpenBatch", "open_batches"]
 
 MOST_REQUESTS, MOST_BYTES = 100_000, 250_000_000
 """Of one batch: the API takes 100,000 requests and 256 MB."""
 RECORDED_TOGETHER = 500
+HANDED_IN = "a batch that another run is handing in"
+"""In place of an id that the endpoint has not given yet."""
 FOUND_WITHIN = timedelta(minutes=10)
 """How long after it was written down a batch whose handing in was not confirmed may have arrived."""
 
@@ -84,7 +86,7 @@ class Batches:
         waiting = dict.fromkeys([*out.values(), *handed_in])
         if refused is not None and not waiting:
             raise refused
-        return [remote for remote in waiting if remote]
+        return list(waiting)
 
     async def collect(self) -> list[OpenBatch]:
         """Record the results of every batch of this endpoint that has ended; returns those that have not."""
@@ -108,7 +110,8 @@ class Batches:
             " where r.state = 'batched' and r.key in (select value from json_each(?))",
             [json.dumps(list(wanted))],
         )
-        return {row["key"]: row["remote"] or "" for row in rows}
+        found = {row["key"]: row["remote"] or HANDED_IN for row in rows}
+        return {key: found[key] for key in wanted if key in found}
 
     async def _hand_in(self, rest: Mapping[str, Request]) -> tuple[list[str], BudgetExceeded | None]:
         handed_in: list[str] = []

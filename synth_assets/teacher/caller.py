@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from synth_assets.errors import BatchPending, BudgetExceeded, TeacherStopped, TeacherUnavailable
 from synth_assets.teacher.answers import BAD_REQUEST, TEACHER_ERROR, Answer, clean
 from synth_assets.teacher.batch_wire import BatchWire
-from synth_assets.teacher.batches import Batches, OpenBatch
+from synth_assets.teacher.batches import HANDED_IN, Batches, OpenBatch
 from synth_assets.teacher.budget import Budget
 from synth_assets.teacher.endpoint import Endpoint
 from synth_assets.teacher.failures import Patience, Transient
@@ -148,7 +148,7 @@ class Caller:
                     return outcome
                 if isinstance(outcome, Elsewhere):
                     if outcome.batch is not None:
-                        raise BatchPending([outcome.batch])
+                        raise BatchPending([outcome.batch or HANDED_IN])
                     await asyncio.sleep(look_s)
                     look_s = min(2 * look_s, LONGEST_LOOK_S)
                 elif outcome == "malformed":

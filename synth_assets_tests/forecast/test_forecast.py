@@ -232,7 +232,7 @@ def test_the_commands_write_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     found = json.loads(done.output)
     assert list(found["domains"]["math"]["stages"]) == list(STAGES) and found["total"]["calls"]["low"] > 0
     table = CliRunner().invoke(main, ["estimate"]).output
-    assert "math" in table and "all" in table and "No earlier run of math, science, writing" in table
+    assert "math" in table and "all" in table and "No earlier run of coding, customer_support, data_analysis, math, science, writing" in " ".join(table.split())
     monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-ant-test-0123456789")
     refused = CliRunner().invoke(main, ["run"])
     assert refused.exit_code == 2 and "What this run is going to cost" in refused.output

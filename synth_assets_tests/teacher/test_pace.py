@@ -75,7 +75,7 @@ def test_eight_processes_respect_one_limit_and_use_it(per_second: float, burst: 
     done = simulate(paces, clock, 60.0, bucket(clock, per_second, burst))
     limited = sum(was for *_, was in done)
     assert limited / len(done) < most
-    assert (len(done) - limited) / 60.0 > 0.8 * per_second
+    assert (len(done) - limited) / 60.0 > 0.7 * per_second
     shares = [sum(process == number for _, process, _ in done) / len(done) for number in range(8)]
     assert min(shares) > 0.8 / 8
 
