@@ -13,7 +13,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Iterator
 
-from measuring import Row, alpaca, items, medians, peak_megabytes, print_table, seconds
+from bench.measuring import Row, alpaca, items, medians, peak_megabytes, print_table, seconds
 
 from synth_assets.config import Decontamination
 from synth_assets.quality.decontamination import Index, Item

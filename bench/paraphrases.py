@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from measuring import alpaca, folder, items, print_table
+from bench.measuring import alpaca, folder, items, print_table
 
 from synth_assets.quality.decontamination import Item
 from synth_assets.quality.embeddings import Embedder

@@ -12,7 +12,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 
-from measuring import Row, alpaca, items, print_table, seconds
+from bench.measuring import Row, alpaca, items, print_table, seconds
 
 from synth_assets.config import Decontamination
 from synth_assets.quality.decontamination import Index, Item
