@@ -14,7 +14,6 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from bench.measuring import Row, alpaca, items, medians, peak_megabytes, print_table, seconds
-
 from synth_assets.config import Decontamination
 from synth_assets.quality.decontamination import Index, Item
 from synth_assets.quality.words import ngrams, words

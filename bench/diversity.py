@@ -9,8 +9,8 @@ from collections import Counter
 from math import exp, log
 
 import numpy as np
-from bench.measuring import alpaca, medians, print_table
 
+from bench.measuring import alpaca, medians, print_table
 from synth_assets.quality.diversity import ngram_counts, self_bleu, vendi_score
 from synth_assets.quality.words import ngrams, words
 

@@ -10,8 +10,8 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from bench.measuring import alpaca, folder, items, print_table
 
+from bench.measuring import alpaca, folder, items, print_table
 from synth_assets.quality.decontamination import Item
 from synth_assets.quality.embeddings import Embedder
 from synth_assets.quality.similar_items import similar_items

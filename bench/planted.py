@@ -13,7 +13,6 @@ from collections import Counter
 from collections.abc import Iterator
 
 from bench.measuring import Row, alpaca, items, print_table, seconds
-
 from synth_assets.config import Decontamination
 from synth_assets.quality.decontamination import Index, Item
 from synth_assets_tests.quality.perturbations import KINDS
