@@ -50,11 +50,12 @@ def test_the_sensor_asks_after_open_batches_and_runs_the_domain_when_they_have_e
         for name, value in env.items():
             monkeypatch.setenv(name, value)
         from synth_assets.definitions import defs
+        from synth_assets.defs.resources import DomainsResource
         from synth_assets.defs.sensors import message_batches
 
         def tick(cursor: str | None) -> Any:
-            context = dg.build_sensor_context(instance=dg.DagsterInstance.ephemeral(), cursor=cursor, definitions=defs)
-            return message_batches.evaluate_tick(context)
+            context = dg.build_sensor_context(instance=dg.DagsterInstance.ephemeral(), cursor=cursor, resources={"domains": DomainsResource()})
+            return message_batches(context)
 
         first = tick(None)
         assert (first.run_requests, first.cursor) == ([], "boats")
