@@ -49,7 +49,6 @@ def test_the_sensor_asks_after_open_batches_and_runs_the_domain_when_they_have_e
         assert synth_assets(env, "run", "--to", "evolved_instructions").returncode == 75
         for name, value in env.items():
             monkeypatch.setenv(name, value)
-        from synth_assets.definitions import defs
         from synth_assets.defs.resources import DomainsResource
         from synth_assets.defs.sensors import message_batches
 
