@@ -9,7 +9,7 @@ from synth_assets.accounts import Outcome
 from synth_assets.config import Domain
 from synth_assets.defs.resources import DomainsResource, EmbedderResource, TeacherResource, WarehouseResource
 from synth_assets.defs.stage import code_version, stage_asset, store
-from synth_assets.methods import constitutional, distillation, elimination, evol_instruct, instruction_pool, magpie, reasoning, self_instruct
+from synth_assets.methods import constitutional, distillation, elimination, evol_instruct, instruction_pool, magpie, reasoning, scoring, self_instruct
 from synth_assets.methods import seeds as seeds_method
 
 GROUP = "generation"
@@ -82,7 +82,9 @@ def teacher_responses(
     return store(context, database, "teacher_responses", outcome, calls=teacher.calls(outcome))
 
 
-@stage_asset("preference_pairs", group=GROUP, version=code_version(constitutional), deps=["seeds", "teacher_responses", "reward_model"], kinds=["anthropic"])
+@stage_asset(
+    "preference_pairs", group=GROUP, version=code_version(constitutional, scoring), deps=["seeds", "teacher_responses", "reward_model"], kinds=["anthropic"]
+)
 def preference_pairs(
     context: dg.AssetExecutionContext,
     warehouse: WarehouseResource,
@@ -98,5 +100,5 @@ def preference_pairs(
     responses = database.read_passed("teacher_responses", domain.name)
     rewards = Rewards.of(database, embedder.open(), domain)
     teacher.drive(domain, constitutional.plan(domain, responses, teacher.profile(domain), rewards.similarity, outcome))
-    rewards.score_pairs(outcome.kept)
+    teacher.drive(domain, scoring.score_pairs(rewards.scorer, outcome))
     return store(context, database, "preference_pairs", outcome, calls=teacher.calls(outcome))

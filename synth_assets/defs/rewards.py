@@ -8,13 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from synth_assets.accounts import Row
 from synth_assets.config import Domain
 from synth_assets.conversations import prompt_of
+from synth_assets.methods.scoring import Calibrated, Direct, without_teacher
 from synth_assets.quality.embeddings import Embedder
-from synth_assets.quality.reward import RewardModel, calibrate, published
+from synth_assets.quality.reward import RewardModel, published
 from synth_assets.warehouse import Warehouse
 
 
@@ -22,40 +21,29 @@ from synth_assets.warehouse import Warehouse
 class Rewards:
     """One version of the reward model for one domain."""
 
-    model: RewardModel
+    scorer: Calibrated
     embedder: Embedder
     language: str
-    references: NDArray[np.float64]
-    """Raw scores of the reference responses."""
 
     @classmethod
     def of(cls, database: Warehouse, embedder: Embedder, domain: Domain) -> "Rewards":
         """The newest version in the warehouse, or the one that the package ships."""
         versions = database.rows("reward_model", order=("published_at",))
         model = RewardModel.from_json(versions[-1]["weights"]) if versions else published()
+        embed = embedder.embed if embedder.supports(domain.language) else None
+        direct = Direct(model.version, lambda prompts, responses: model.score(prompts, responses, embed))
         seeds = database.read_passed("seeds", domain.name)
-        raw = _score(model, embedder, domain.language, [prompt_of(row) for row in seeds], [row["response"] for row in seeds])
-        return cls(model, embedder, domain.language, raw)
+        references = without_teacher(direct.score([prompt_of(row) for row in seeds], [row["response"] for row in seeds]))
+        return cls(Calibrated(direct, np.array([score.raw for score in references], np.float64)), embedder, domain.language)
 
     @property
     def version(self) -> str:
         """The model's version."""
-        return self.model.version
+        return self.scorer.version
 
     def percentiles(self, prompts: Sequence[str], responses: Sequence[str]) -> list[float]:
         """Share of the reference responses that score lower, 0 to 1, ties counted half."""
-        if not prompts:
-            return []
-        raw = _score(self.model, self.embedder, self.language, prompts, responses)
-        return [float(p) for p in calibrate(raw, self.references)]
-
-    def score_pairs(self, rows: Sequence[Row]) -> None:
-        """Put both scores and the version into rows of preference_pairs."""
-        prompts = [row["prompt"] for row in rows]
-        chosen = self.percentiles(prompts, [row["chosen"] for row in rows])
-        rejected = self.percentiles(prompts, [row["rejected"] for row in rows])
-        for row, better, worse in zip(rows, chosen, rejected, strict=True):
-            row |= {"chosen_score": better, "rejected_score": worse, "reward_version": self.version}
+        return [score.percentile or 0.0 for score in without_teacher(self.scorer.score(prompts, responses))]
 
     def similarity(self, pairs: Sequence[tuple[str, str]]) -> list[float | None]:
         """Cosines of text pairs; None where no model knows the language."""
@@ -63,8 +51,3 @@ class Rewards:
             return [None] * len(pairs)
         left, right = (self.embedder.embed([pair[side] for pair in pairs]) for side in (0, 1))
         return [float(value) for value in np.einsum("ij,ij->i", left, right)]
-
-
-def _score(model: RewardModel, embedder: Embedder, language: str, prompts: Sequence[str], responses: Sequence[str]) -> NDArray[np.float64]:
-    embed = embedder.embed if embedder.supports(language) else None
-    return np.asarray(model.score(list(prompts), list(responses), embed), dtype=np.float64)

@@ -27,9 +27,10 @@ from synth_assets.quality.bradley_terry import Floats, bradley_terry
 from synth_assets.quality.embeddings import Embed
 from synth_assets.quality.reward_features import FEATURE_SET, FEATURES, RELEVANCE, Table, features
 from synth_assets.quality.reward_pairs import Pair, training_pairs
+from synth_assets.quality.scores import calibrate
 from synth_assets.quality.words import words
 
-__all__ = ["Pair", "Report", "RewardModel", "calibrate", "published", "rank_correlation", "train", "training_pairs", "wilson_interval"]
+__all__ = ["Pair", "Report", "RewardModel", "published", "rank_correlation", "train", "training_pairs", "wilson_interval"]
 
 HELD_OUT = 0.2
 """Share of the prompts that accuracy is measured on."""
@@ -165,19 +166,6 @@ def train(pairs: Sequence[Pair], embed: Embed | None, seed: int = 0) -> RewardMo
     report = _report(tested, better[test] @ weights, worse[test] @ weights, blind_accuracy, len(pairs) - len(tested))
     names = tuple(f.name for f in FEATURES)
     return RewardModel(names, _tuple(means), _tuple(scales), _tuple(weights), _tuple(blind_weights), report)
-
-
-def calibrate(scores: Floats, references: Floats) -> Floats:
-    """Percentiles of `scores` among `references`, 0 to 1: the share of references below, plus half the share that is equal (mid-rank).
-
-    Raises:
-        StageFailed: there are no references.
-    """
-    if not len(references):
-        raise StageFailed("The reward model has no reference responses to calibrate against: give the domain's seeds responses.")
-    ordered = np.sort(references)
-    below, not_above = np.searchsorted(ordered, scores, "left"), np.searchsorted(ordered, scores, "right")
-    return (below + not_above) / (2 * len(ordered))
 
 
 def rank_correlation(a: Floats, b: Floats) -> float:

@@ -13,9 +13,10 @@ from hypothesis.extra.numpy import arrays
 from synth_assets.errors import StageFailed
 from synth_assets.quality.bradley_terry import Floats, bradley_terry
 from synth_assets.quality.embeddings import DIMENSION, Embedder, Matrix
-from synth_assets.quality.reward import RewardModel, calibrate, published, rank_correlation, train, wilson_interval
+from synth_assets.quality.reward import RewardModel, published, rank_correlation, train, wilson_interval
 from synth_assets.quality.reward_features import FEATURES, RELEVANCE, features
 from synth_assets.quality.reward_pairs import Pair, training_pairs
+from synth_assets.quality.scores import calibrate
 
 FINITE = st.floats(-1e3, 1e3)
 VALUES = arrays(np.float64, st.integers(1, 30), elements=FINITE)
