@@ -30,7 +30,7 @@ def seeds(context: dg.AssetExecutionContext, warehouse: WarehouseResource, domai
     loaded = domains.load(context.partition_key)
     outcome = begin(loaded.config, "seeds")
     seeds_method.seeds(loaded, outcome)
-    return store(context, warehouse.open(), "seeds", outcome)
+    return store(context, warehouse.open(), "seeds", outcome, domain=loaded.config)
 
 
 @stage_asset("generated_instructions", group=GROUP, version=code_version(self_instruct, magpie, instruction_pool), deps=["seeds"], kinds=["anthropic"])
@@ -43,7 +43,7 @@ def generated_instructions(
     pool = instruction_pool.InstructionPool(domain.language, database.read_passed("seeds", domain.name))
     teacher.drive(domain, self_instruct.plan(domain, pool, teacher.profile(domain), outcome))
     teacher.drive(domain, magpie.plan(domain, pool, outcome))
-    return store(context, database, "generated_instructions", outcome, calls=teacher.calls(outcome))
+    return store(context, database, "generated_instructions", outcome, domain=domain, calls=teacher.calls(outcome))
 
 
 @stage_asset(
@@ -61,7 +61,7 @@ def evolved_instructions(
     outcome = begin(domain, "evolved_instructions")
     roots = [*database.read_passed("seeds", domain.name), *database.read_passed("generated_instructions", domain.name)]
     teacher.drive(domain, evol_instruct.plan(domain, roots, teacher.profile(domain), outcome))
-    return store(context, database, "evolved_instructions", outcome, calls=teacher.calls(outcome))
+    return store(context, database, "evolved_instructions", outcome, domain=domain, calls=teacher.calls(outcome))
 
 
 @stage_asset("teacher_responses", group=GROUP, version=code_version(distillation, reasoning), deps=["evolved_instructions"], kinds=["anthropic"])
@@ -79,7 +79,7 @@ def teacher_responses(
     profile = teacher.profile(domain)
     teacher.drive(domain, reasoning.plan(domain, traced, profile, verify_answers, outcome))
     teacher.drive(domain, distillation.plan(domain, plain, profile, outcome))
-    return store(context, database, "teacher_responses", outcome, calls=teacher.calls(outcome))
+    return store(context, database, "teacher_responses", outcome, domain=domain, calls=teacher.calls(outcome))
 
 
 @stage_asset(
@@ -101,4 +101,4 @@ def preference_pairs(
     rewards = Rewards.of(database, embedder.open(), domain)
     teacher.drive(domain, constitutional.plan(domain, responses, teacher.profile(domain), rewards.similarity, outcome))
     teacher.drive(domain, scoring.score_pairs(rewards.scorer, outcome))
-    return store(context, database, "preference_pairs", outcome, calls=teacher.calls(outcome))
+    return store(context, database, "preference_pairs", outcome, domain=domain, calls=teacher.calls(outcome))

@@ -15,10 +15,10 @@ from synth_assets.defs.stage import code_version, sample_table, spent_metrics, s
 from synth_assets.domain_files import LoadedDomain
 from synth_assets.errors import StageFailed, UpstreamNotPassed
 from synth_assets.methods import seeds as seeds_method
+from synth_assets.plots.stages import whole_funnel
 from synth_assets.quality import (
     canaries,
     decontamination,
-    diversity,
     gates,
     human_fixes,
     mixing,
@@ -85,7 +85,7 @@ def real_data(context: dg.AssetExecutionContext, warehouse: WarehouseResource, d
     hits = index.scan_answers([(row["id"], prompt_of(row), gates.answers_of(row)) for row in outcome.kept]).hits
     gates.reject_contaminated(outcome.kept, hits, outcome)
     outcome.kept = [row for row in outcome.kept if row["id"] not in outcome.rejected_ids]
-    return store(context, database, "real_data", outcome, extra={"contamination_hits": [hit._asdict() for hit in hits]})
+    return store(context, database, "real_data", outcome, domain=loaded.config, extra={"contamination_hits": [hit._asdict() for hit in hits]})
 
 
 @stage_asset(
@@ -121,13 +121,13 @@ def filtered(
     kept = [row["prompt"] for row in outcome.kept]
     anchors = [f"{topic.name.replace('_', ' ')}: {topic.description}" for topic in domain.topics]
     of_kept = (embed(kept), embed(anchors)) if embed and kept else ()
-    numbers = diversity.measure(kept, [r["topic"] for r in outcome.kept], domain.topic_names, domain.language, *of_kept)
     return store(
         context,
         database,
         "filtered",
         outcome,
-        metrics=gates.metrics(outcome, numbers),
+        domain=domain,
+        vectors=of_kept,
         extra={"contamination_hits": [hit._asdict() for hit in hits]},
     )
 
@@ -165,7 +165,7 @@ def spot_check(context: dg.AssetExecutionContext, warehouse: WarehouseResource, 
     lot = human_fixes.lot(rows, rejections)
     sampling.spot_check(domain, lot, rows, standing.verdicts(entries, domain.name), outcome, similar)
     gate = spot_check_gate.Gate.of(domain.spot_check, len(lot), [row["verdict"] for row in outcome.kept if row["purpose"] == "gate"])
-    return store(context, database, "spot_check", outcome, metrics=gate.metrics)
+    return store(context, database, "spot_check", outcome, domain=domain, metrics=gate.metrics)
 
 
 @stage_asset("mixed", group=GROUP, version=code_version(mixing, mixture), deps=["filtered", "spot_check", "real_data"], kinds=["python"])
@@ -178,4 +178,7 @@ def mixed(context: dg.AssetExecutionContext, warehouse: WarehouseResource, domai
     verdicts = standing.verdicts([Entry.of(row) for row in database.rows("reviews", domain.name)], domain.name)
     vectors = embedder.open()
     shares = mixture.blend(domain, synthetic, real, verdicts, terms_of, outcome, vectors.embed if vectors.supports(domain.language) else None)
-    return store(context, database, "mixed", outcome, metrics=shares | spent_metrics(outcome.kept, [domain.name]))
+    with database.read():
+        accounts = database.rows("stage_accounts", domain.name)
+    numbers = shares | spent_metrics(outcome.kept, [domain.name])
+    return store(context, database, "mixed", outcome, domain=domain, metrics=numbers, plots={"plot_funnel": whole_funnel(domain, accounts, outcome)})

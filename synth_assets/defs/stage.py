@@ -14,9 +14,14 @@ import dagster as dg
 
 from synth_assets import lineage, progress, schemas
 from synth_assets.accounts import Outcome, Row
+from synth_assets.config import Domain
 from synth_assets.defs.partitions import DOMAINS
-from synth_assets.errors import BatchPending
+from synth_assets.errors import BatchPending, StageFailed
 from synth_assets.home import Home
+from synth_assets.plots.stages import stage_plots
+from synth_assets.plots.svg import Sheet
+from synth_assets.quality.embeddings import Matrix
+from synth_assets.quality.measures import measure_rows
 from synth_assets.release.facts import SPENT
 from synth_assets.schemas import Table
 from synth_assets.teacher.ledger import UNKNOWN
@@ -26,6 +31,7 @@ from synth_assets.warehouse import Warehouse
 OWNERS = ["team:synth-assets"]
 SAMPLE_ROWS = 5
 SAMPLE_CHARACTERS = 160
+PICTURE_BYTES = 50_000
 
 
 def code_version(*modules: ModuleType) -> str:
@@ -116,17 +122,33 @@ def store(
     stage: str,
     outcome: Outcome,
     *,
+    domain: Domain,
     calls: Sequence[Row] = (),
     metrics: Mapping[str, float] | None = None,
     extra: Mapping[str, Sequence[Row]] | None = None,
+    vectors: Sequence[Matrix] = (),
+    plots: Mapping[str, Sheet] | None = None,
 ) -> dg.MaterializeResult[Any]:
-    """Write a stage's outcome in one transaction and tell Dagster about it."""
-    domain = context.partition_key
-    numbers = account_metrics(outcome) | cost_metrics(calls, len(outcome.kept)) | dict(metrics or {})
-    version = warehouse.commit_stage(stage, domain, outcome, run_id=context.run.run_id, metrics=numbers, calls=calls, extra=extra or {})
+    """Write a stage's outcome in one transaction and tell Dagster about it.
+
+    Args:
+        context: Of the asset, for the run.
+        warehouse: Where it goes.
+        stage: A table of `schemas.STAGES`.
+        outcome: What became of every candidate.
+        domain: The partition's settings.
+        calls: Rows of `teacher_calls` behind it.
+        metrics: Numbers for the history, beside the account, the cost and what is measured of every stage's rows.
+        extra: Rows of further tables kept by stage.
+        vectors: Embeddings of the kept rows' prompts and of the declared topics, where there are any.
+        plots: Pictures for the UI, by name, beside those of every stage.
+    """
+    numbers = account_metrics(outcome) | cost_metrics(calls, len(outcome.kept))
+    numbers |= measure_rows(stage, outcome.kept, outcome.rejected, domain, vectors) | dict(metrics or {})
+    version = warehouse.commit_stage(stage, domain.name, outcome, run_id=context.run.run_id, metrics=numbers, calls=calls, extra=extra or {})
     watcher = progress.current()
     if watcher is not None:
-        watcher.ends(domain, stage, outcome)
+        watcher.ends(domain.name, stage, outcome)
     return dg.MaterializeResult(
         data_version=dg.DataVersion(version),
         metadata={
@@ -134,19 +156,33 @@ def store(
             **column_lineage(stage),
             **numbers,
             **({"rejected_by_rule": rule_table(outcome)} if outcome.rejected else {}),
+            **{name: picture(sheet) for name, sheet in (stage_plots(stage, outcome, domain) | dict(plots or {})).items()},
             **({"sample": sample_table(schemas.BY_NAME[stage], outcome.kept)} if outcome.kept else {}),
         },
     )
 
 
+def picture(sheet: Sheet) -> dg.MarkdownMetadataValue:
+    """A plot as metadata. It lies in the event log for good, so that it must be small: one above 50 KB is a defect.
+
+    Raises:
+        StageFailed: the picture is larger.
+    """
+    text = f"![{sheet.title.replace(']', ' ').replace('[', ' ')}]({sheet.data_uri()})"
+    if len(text) > PICTURE_BYTES:
+        raise StageFailed(f"the picture {sheet.title!r} has {len(text):,} bytes, above {PICTURE_BYTES:,}. This is a defect: please report it.")
+    return dg.MetadataValue.md(text)
+
+
 def account_metrics(outcome: Outcome) -> dict[str, float]:
-    """The account in numbers, with the yield: kept over planned."""
+    """The account in numbers, with the yield (kept over planned) and the acceptance rate (not rejected, over planned: more than is needed is no loss)."""
     return {
         "planned": outcome.planned,
         "kept": len(outcome.kept),
         "rejected": len(outcome.rejected_ids),
         "surplus": len(outcome.surplus),
         "yield": round(len(outcome.kept) / outcome.planned, 4) if outcome.planned else 0.0,
+        **({"acceptance_rate": 1 - len(outcome.rejected_ids) / outcome.planned} if outcome.planned else {}),
     }
 
 

@@ -52,6 +52,7 @@ def measure(
         Numbers by name:
         `rows`; `mean_words`;
         `distinct_1`..`distinct_3`: different n-grams by all n-grams, over all prompts (Li et al. 2016, arXiv 1510.03055);
+        `distinct_2_of_100`: the mean of distinct-2 within hundreds of prompts of the sample, which more rows do not lower: what history compares;
         `entropy_1`..`entropy_3`: entropy of the n-grams' frequencies, in bits;
         `compression_ratio`: bytes by bytes of zlib (Shaib et al. 2024, arXiv 2403.00553), higher is more repetitive;
         `self_bleu`: mean BLEU of a prompt against all others, 0 to 1, higher is less varied (Zhu et al. 2018, arXiv 1802.01886);
@@ -72,6 +73,8 @@ def measure(
             figures[f"distinct_{n}"] = len(counts) / total
             figures[f"entropy_{n}"] = float((frequencies * np.log2(1 / frequencies)).sum())
     chosen = _sample(prompts)
+    if figures.get("distinct_2") is not None:
+        figures["distinct_2_of_100"] = _distinct_in_hundreds([tokens[i] for i in chosen])
     raw = "\n".join(prompts[i] for i in chosen).encode("utf-8", "surrogatepass")
     figures["compression_ratio"] = len(raw) / len(zlib.compress(raw, 9))
     if len(prompts) > 1:
@@ -181,6 +184,17 @@ def _sample(prompts: Sequence[str]) -> list[int]:
     """Row numbers of the 1,000 prompts with the smallest digests, in the order of these."""
     order = sorted(range(len(prompts)), key=lambda i: digest(prompts[i]))
     return order[:SAMPLE]
+
+
+def _distinct_in_hundreds(tokens: Sequence[Sequence[str]]) -> float:
+    """Mean distinct-2 of groups of 100 texts; a rest counts only where there is no whole group."""
+    groups = [tokens[start : start + 100] for start in range(0, max(len(tokens) - 99, 1), 100)]
+    shares = []
+    for group in groups:
+        grams = [gram for text in group for gram in ngrams(text, 2)]
+        if grams:
+            shares.append(len(set(grams)) / len(grams))
+    return sum(shares) / len(shares) if shares else 0.0
 
 
 def _topic_figures(topics: Sequence[str], declared: Sequence[str]) -> dict[str, float]:

@@ -6,7 +6,7 @@ person corrected goes before both. What passes beyond the domain's target is sur
 varied ones. Gates only select, they never ask the teacher.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,7 @@ from synth_assets.quality.near_duplicates import deduplicate
 from synth_assets.quality.rules import check_row
 from synth_assets.quality.words import words
 
-__all__ = ["KINDS", "Embed", "Rewards", "answers_of", "candidates", "contamination_findings", "metrics", "reject_contaminated", "screen"]
+__all__ = ["KINDS", "Embed", "Rewards", "answers_of", "candidates", "contamination_findings", "reject_contaminated", "screen"]
 
 KINDS = ("sft", "preference")
 
@@ -168,9 +168,3 @@ def contamination_findings(hits: Sequence[Hit]) -> dict[str, list[Finding]]:
     for (identity, rule), hit in strongest.items():
         found.setdefault(identity, []).append(Finding(f"contaminated_{rule}", hit.score, one_line(f"{hit.benchmark} {hit.item_id}: {hit.ngram}")))
     return found
-
-
-def metrics(outcome: Outcome, numbers: Mapping[str, float]) -> dict[str, float]:
-    """Mean reward beside the diversity measures `numbers`, for the history."""
-    rewards = [row["reward"] for row in outcome.kept]
-    return dict(numbers) | ({"reward_mean": sum(rewards) / len(rewards)} if rewards else {})
