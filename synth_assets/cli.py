@@ -5,7 +5,9 @@ import sys
 import click
 
 from synth_assets import __version__
+from synth_assets.commands.doctor import doctor
 from synth_assets.commands.estimate import estimate
+from synth_assets.commands.forget import forget
 from synth_assets.commands.ledger import ledger
 from synth_assets.commands.release import release
 from synth_assets.commands.review import review
@@ -70,7 +72,7 @@ def ui(port: int) -> None:
     """Open Dagster's UI on the loopback address, with its daemon."""
     from synth_assets.ui import serve
 
-    serve(port)
+    sys.exit(serve(port))
 
 
 main.add_command(release)
@@ -79,6 +81,8 @@ main.add_command(screen)
 main.add_command(why)
 main.add_command(estimate)
 main.add_command(ledger)
+main.add_command(doctor)
+main.add_command(forget)
 
 if __name__ == "__main__":
     main()

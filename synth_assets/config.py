@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 from pydantic.json_schema import SkipJsonSchema
 
 from synth_assets.config_mix import NAME_PATTERN, Cap, Fields, Mix, Name, RealData, Section, distinct
+from synth_assets.config_schedule import Schedule
 from synth_assets.faults import Fault, broken, quoted, repeats
 from synth_assets.quality.statistics import needed_sample
 
@@ -33,6 +34,7 @@ __all__ = [
     "RealData",
     "Reasoning",
     "Rules",
+    "Schedule",
     "Selection",
     "SelfInstruct",
     "SpotCheck",
@@ -327,6 +329,7 @@ class Domain(Section):
     mix: Mix = Mix()
     real_data: Annotated[tuple[RealData, ...], Field(min_length=1), AfterValidator(distinct)]
     benchmarks: Annotated[tuple[Benchmark, ...], _unique("name", "path")] = ()
+    schedule: Schedule = Schedule()
     mode: Literal["online", "batch"] = Field(default="online", description="batch: Message Batches, answered within a day at half the price.")
     budget_usd: float | None = Field(default=None, ge=0, description="Dollars that this domain may spend on its teacher.")
 

@@ -2,17 +2,18 @@
 
 import dagster as dg
 
-from synth_assets.defs import dbt, generation, jobs, quality_report, release, reward_model, selection, sensors
+from synth_assets.defs import automation, changes, dbt, generation, jobs, quality_report, release, reward_model, schedules, selection, sensors, settings
 from synth_assets.defs.checks import stage_checks
 from synth_assets.defs.partitions import DOMAINS
 from synth_assets.defs.resources import DomainsResource, EmbedderResource, TeacherResource, WarehouseResource
 from synth_assets.schemas import STAGES
 
 defs = dg.Definitions(
-    assets=dg.load_assets_from_modules([generation, selection, release, reward_model, dbt, quality_report]),
+    assets=dg.load_assets_from_modules([settings, generation, selection, release, reward_model, dbt, quality_report]),
     asset_checks=[*(stage_checks(table.name, DOMAINS) for table in STAGES), release.release_checks],
     jobs=jobs.JOBS,
-    sensors=sensors.SENSORS,
+    schedules=schedules.SCHEDULES,
+    sensors=[*sensors.SENSORS, changes.domain_files, changes.quality_follows_release, automation.follow_changes],
     resources={
         "warehouse": WarehouseResource(),
         "domains": DomainsResource(),

@@ -27,7 +27,7 @@ from synth_assets.real_sources import parquet_records, sampled
 from synth_assets.records import BenchmarkItem, CuratedPair, CuratedRecord, SeedRecord, parse_records
 from synth_assets.yaml_tree import Tree, read_yaml
 
-__all__ = ["LoadedDomain", "domains_folder", "list_domain_names", "load_domain", "load_domains", "shipped_folder", "unknown_rules"]
+__all__ = ["LoadedDomain", "domains_folder", "list_domain_names", "load_domain", "load_domains", "load_settings", "shipped_folder", "unknown_rules"]
 
 _RECORDS: dict[str, type[BaseModel]] = {"sft": CuratedRecord, "preference": CuratedPair}
 
@@ -46,6 +46,8 @@ class LoadedDomain:
     """Items by the benchmark's name."""
     digest: str
     """Of the YAML's data and the bytes of all files: comments and layout of the YAML do not count."""
+    file_digests: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Of the files, by the key of the YAML that names them: seeds, real_data, benchmarks."""
 
 
 def shipped_folder() -> Path:
@@ -88,8 +90,19 @@ def load_domain(folder: Path, name: str) -> LoadedDomain:
         seeds=files.records[("seeds",)],
         curated=[(entry, sampled(entry, config, files.records.get(("real_data", n), []))) for n, entry in enumerate(config.real_data)],
         benchmarks={entry.name: [item for _, item in files.records[("benchmarks", n)]] for n, entry in enumerate(config.benchmarks)},
-        digest=digest([tree.data, files.digests]),
+        digest=digest([tree.data, [found for _, found in files.digests]]),
+        file_digests={key: [found for of, found in files.digests if of == key] for key in dict.fromkeys(of for of, _ in files.digests)},
     )
+
+
+def load_settings(folder: Path, name: str) -> Domain:
+    """The settings of the domain `name` alone, in milliseconds; the files that they name are not opened. Raises ConfigError."""
+    path = _domain_file(folder, name)
+    tree, problems = read_yaml(path)
+    config = _settings(path, name, tree, problems) if tree is not None else None
+    if config is None or problems:
+        raise ConfigError(capped(path, problems))
+    return config
 
 
 def load_domains(folder: Path) -> tuple[dict[str, LoadedDomain], dict[str, ConfigError]]:
@@ -165,7 +178,8 @@ class _Files:
     tree: Tree
     records: dict[Location, list[tuple[int, Any]]] = field(default_factory=dict)
     """Records with their lines, by the place of their file in the YAML."""
-    digests: list[str] = field(default_factory=list)
+    digests: list[tuple[str, str]] = field(default_factory=list)
+    """(key of the YAML, digest) in the order of reading."""
     in_yaml: list[Problem] = field(default_factory=list)
     in_records: list[Problem] = field(default_factory=list)
 
@@ -176,7 +190,7 @@ class _Files:
             if isinstance(data, Problem):
                 self.in_yaml.append(data)
                 continue
-            self.digests.append(hashlib.sha256(data).hexdigest())
+            self.digests.append((str(at[0]), hashlib.sha256(data).hexdigest()))
             entry = self._entry(at)
             if entry is None:
                 records, problems = parse_records(data, path, model)
@@ -209,7 +223,7 @@ class _Files:
         for number, what, _ in _repeated(records, BenchmarkItem):
             self.in_yaml.append(Problem(self.yaml, self.tree.line(at), f"row {number}: {what}", "name another field as id, or leave it out"))
         self.records[at] = records
-        self.digests.append(digest([item.model_dump() for item in items]))
+        self.digests.append(("benchmarks", digest([item.model_dump() for item in items])))
 
     def _named(self) -> Iterator[tuple[Location, str, type[BaseModel]]]:
         """(place in the YAML, path, kind of record) of every file whose entry can be made out."""

@@ -107,10 +107,11 @@ def make_release(order: str, forms: Sequence[str], *, remix: bool = False) -> in
     report = RunReport()
     with _quiet_logs(), redirect_stdout(StringIO()), dg.DagsterInstance.get() as instance:
         from synth_assets.definitions import defs
+        from synth_assets.defs.settings import of_table
 
         for domain in load_domains(domains_folder())[0] if remix else ():
             # Its real rows and its gates stand: only the share, the caps and the sample are decided anew.
-            _execute(instance, defs.resolve_job_def("domain"), domain, report, partition_key=domain, asset_selection=[dg.AssetKey("mixed")])
+            _execute(instance, defs.resolve_job_def("domain"), domain, report, partition_key=domain, asset_selection=[of_table("mixed"), dg.AssetKey("mixed")])
         config = {**_CONFIG, "ops": {"release": {"config": {"order": order, "forms": list(forms)}}}}
         metadata = _execute(instance, defs.resolve_job_def("release_all"), "release", report, run_config=config)
     for name, why in report.failures.items():
@@ -153,13 +154,15 @@ def _materialize(chosen: Sequence[str], to: str | None, report: RunReport, displ
     import dagster as dg
 
     from synth_assets.definitions import defs
-    from synth_assets.defs.jobs import STAGE_NAMES
+    from synth_assets.defs.jobs import OF_A_DOMAIN
+    from synth_assets.run_workers import fail_dead_runs
 
     with dg.DagsterInstance.get() as instance:
+        fail_dead_runs(instance)
         for domain in chosen:
             selection = None
             if to is not None:
-                upstream = dg.AssetSelection.assets(to).upstream() & dg.AssetSelection.assets("benchmarks", *STAGE_NAMES)
+                upstream = dg.AssetSelection.assets(to).upstream() & OF_A_DOMAIN
                 selection = sorted(upstream.resolve(defs.resolve_asset_graph()), key=str)
             _execute(instance, defs.resolve_job_def("domain"), domain, report, partition_key=domain, asset_selection=selection)
             if report.stopped:

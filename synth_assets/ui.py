@@ -1,18 +1,155 @@
-"""Dagster's UI and daemon on the state folder, listening on loopback only."""
+"""Dagster's UI and daemon on the state folder, listening on loopback only, and nothing of them left when this ends, however it ends.
 
+`dagster dev` starts a web server, a daemon and a code server, and they outlive it when it is killed. So all of them stand in one process group, which is
+ended with its leader; and a guard, a process that does nothing but wait for this one, ends the group when this one is killed itself. Runs that were
+going on end with it and show as failed at the next start, from where they go on: what the teacher answered is in the ledger.
+
+While it runs, the code location is loaded anew when domain files come or go, or change the time of their schedule: partitions and schedules are read
+when it loads.
+"""
+
+import json
 import os
+import signal
+import subprocess
 import sys
+import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import FrameType
+from urllib.error import URLError
+from urllib.request import Request, urlopen
 
+from synth_assets.domain_files import domains_folder, list_domain_names, load_settings
+from synth_assets.errors import ConfigError, SynthError
 from synth_assets.home import Home
 
+__all__ = ["check_port", "serve"]
 
-def serve(port: int) -> None:
-    """Prepare the state folder and become `dagster dev`; does not return."""
+HOST = "127.0.0.1"
+LOOK_SECONDS = 1.0
+PATIENCE_SECONDS = 20.0
+"""For an orderly end; then the group is killed."""
+LOCATION = "synth_assets.definitions"
+_RELOAD = "mutation($location: String!) { reloadRepositoryLocation(repositoryLocationName: $location) { __typename } }"
+
+
+def serve(port: int) -> int:
+    """Serve until interrupted or until Dagster ends by itself; returns the exit status."""
+    check_port(port)
     home = Home.from_env()
     home.prepare()
-    os.environ["SYNTH_HOME"] = str(home.root)
-    os.environ["DAGSTER_DISABLE_TELEMETRY"] = "1"
+    env = os.environ | {"SYNTH_HOME": str(home.root), "DAGSTER_DISABLE_TELEMETRY": "1"}
     dagster = Path(sys.executable).with_name("dagster")
-    arguments = ["dev", "--host", "127.0.0.1", "--port", str(port), "--module-name", "synth_assets.definitions"]
-    os.execv(dagster, [str(dagster), *arguments])  # noqa: S606 - the interpreter's own neighbour, no shell
+    arguments = [str(dagster), "dev", "--host", HOST, "--port", str(port), "--module-name", LOCATION]
+    return _supervise(arguments, env, port)
+
+
+def _supervise(arguments: Sequence[str], env: Mapping[str, str], port: int) -> int:
+    process = subprocess.Popen(arguments, env=env, start_new_session=True)  # noqa: S603 - the interpreter's own neighbour, no shell
+    release_guard = _guard(process.pid)
+    stopping = False
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        nonlocal stopping
+        stopping = True
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, stop)
+    seen = _partitions()
+    try:
+        while not stopping and process.poll() is None:
+            time.sleep(LOOK_SECONDS)
+            if (now := _partitions()) != seen and _reloaded(port):
+                seen = now
+    finally:
+        _end(process)
+        release_guard()
+    return 0 if stopping else process.returncode or 1
+
+
+def _guard(group: int) -> "_Release":
+    """Start the process that ends `group` when this one is gone; returns what lets it go in peace."""
+    # Not a fork: this process may have threads. The pipe's other end closes with this process, whatever ends it.
+    reading, writing = os.pipe()
+    code = (
+        "import os, signal, sys, time\n"
+        "signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+        "if os.read(int(sys.argv[1]), 1) == b'':\n"
+        "    for number, seconds in ((signal.SIGTERM, 5), (signal.SIGKILL, 0)):\n"
+        "        try:\n"
+        "            os.killpg(int(sys.argv[2]), number)\n"
+        "        except ProcessLookupError:\n"
+        "            break\n"
+        "        time.sleep(seconds)\n"
+    )
+    guard = subprocess.Popen([sys.executable, "-I", "-c", code, str(reading), str(group)], pass_fds=[reading], start_new_session=True)  # noqa: S603 - own code
+    os.close(reading)
+    return _Release(guard, writing)
+
+
+class _Release:
+    """Lets the guard end without ending anything."""
+
+    def __init__(self, guard: "subprocess.Popen[bytes]", pipe: int) -> None:
+        self._guard, self._pipe = guard, pipe
+
+    def __call__(self) -> None:
+        os.write(self._pipe, b"x")
+        os.close(self._pipe)
+        self._guard.wait()
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    """End the leader in order, then whatever is left of its group."""
+    if process.poll() is None:
+        process.send_signal(signal.SIGINT)
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.1)
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(process.pid, number)
+        except (ProcessLookupError, PermissionError):
+            break
+        time.sleep(2)
+    process.wait()
+
+
+def _partitions() -> object:
+    """What the code location reads once: names of domains and their schedules."""
+    try:
+        folder = domains_folder()
+        return {name: _schedule(folder, name) for name in list_domain_names(folder)}
+    except ConfigError as error:
+        return str(error)
+
+
+def _schedule(folder: Path, name: str) -> object:
+    try:
+        return load_settings(folder, name).schedule.model_dump()
+    except ConfigError:
+        return None
+
+
+def _reloaded(port: int) -> bool:
+    """Ask the web server to load the code location anew; False where it cannot be reached yet."""
+    body = json.dumps({"query": _RELOAD, "variables": {"location": LOCATION}}).encode()
+    request = Request(f"http://{HOST}:{port}/graphql", body, {"Content-Type": "application/json"})  # noqa: S310 - loopback, http
+    try:
+        with urlopen(request, timeout=60) as answer:  # noqa: S310 - as above
+            return bool(answer.status == 200)
+    except (URLError, OSError):
+        return False
+
+
+def check_port(port: int) -> None:
+    """Raise SynthError where somebody else listens on `port`: Dagster would choose another one without a word."""
+    import socket
+
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            raise SynthError(f"port {port} of {HOST} is taken ({error.strerror}): end the other program, or say --port with another number.") from error

@@ -5,14 +5,17 @@ The release is no part of a domain's job: a run of one domain would otherwise re
 
 import dagster as dg
 
+from synth_assets.defs.settings import GROUP
 from synth_assets.schemas import STAGES
 
 STAGE_NAMES = tuple(table.name for table in STAGES)
+OF_A_DOMAIN = dg.AssetSelection.groups(GROUP) | dg.AssetSelection.assets("benchmarks", *STAGE_NAMES)
+"""All that is materialized for one domain."""
 
 DOMAIN = dg.define_asset_job(
     "domain",
-    selection=dg.AssetSelection.assets("benchmarks", *STAGE_NAMES),
-    description="One domain, from its seeds to its mix. Benchmarks are read first, so that the gates have them.",
+    selection=OF_A_DOMAIN,
+    description="One domain, from its seeds to its mix. Its settings and the benchmarks are read first, so that the gates have them.",
 )
 RELEASE = dg.define_asset_job(
     "release_all",

@@ -2,11 +2,13 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import dagster as dg
 from pydantic import Field
 
+from synth_assets.defs.automation import AS_A_WHOLE
 from synth_assets.defs.resources import WarehouseResource
 from synth_assets.defs.stage import code_version, column_lineage, rule_table, sample_table, spent_metrics, whole_asset
 from synth_assets.domain_files import domains_folder, list_domain_names, load_domains
@@ -18,6 +20,8 @@ from synth_assets.warehouse import Warehouse
 
 GROUP = "release"
 _COLUMNS = ("id", "domain", "kind", "mixed_id", "split")
+FRESH = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=49), warn_window=timedelta(hours=25))
+"""Every night makes one: after one night without it warns, after two it fails; the hour is for the run itself."""
 
 
 class ReleaseConfig(dg.Config):
@@ -37,6 +41,8 @@ class ReleaseConfig(dg.Config):
     version=code_version(selection, export, facts, card, forms, options, recipe),
     deps=["mixed"],
     kinds=["python", "parquet"],
+    automation_condition=AS_A_WHOLE,
+    freshness_policy=FRESH,
 )
 def release(context: dg.AssetExecutionContext, config: ReleaseConfig, warehouse: WarehouseResource) -> dg.MaterializeResult[Any]:
     """The last mix of every domain whose blocking checks passed, as a folder that trains."""

@@ -11,6 +11,7 @@ from synth_assets.accounts import Outcome, Row
 from synth_assets.config import Domain
 from synth_assets.domain_files import LoadedDomain, domains_folder, load_domain, load_domains
 from synth_assets.home import Home
+from synth_assets.run_workers import claim
 from synth_assets.teacher.messages import Plan, Profile, Reply
 from synth_assets.warehouse import Warehouse
 
@@ -21,6 +22,11 @@ if TYPE_CHECKING:
 
 class WarehouseResource(dg.ConfigurableResource[Warehouse]):
     """The DuckDB file."""
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        """Tag the run with its process, so that a killed one is known as such."""
+        if context.run is not None and context.instance is not None:
+            claim(context.instance, context.run)
 
     def open(self) -> Warehouse:
         """The warehouse; no file is opened before it is read or written."""

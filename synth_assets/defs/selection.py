@@ -7,6 +7,7 @@ import dagster as dg
 from synth_assets import identity, real_sources
 from synth_assets.accounts import Row
 from synth_assets.conversations import prompt_of
+from synth_assets.defs.automation import AS_A_WHOLE
 from synth_assets.defs.generation import begin
 from synth_assets.defs.resources import DomainsResource, EmbedderResource, WarehouseResource
 from synth_assets.defs.reviews import land
@@ -39,7 +40,7 @@ from synth_assets.warehouse import Warehouse
 GROUP = "selection"
 
 
-@whole_asset("benchmarks", group=GROUP, version=code_version(decontamination), kinds=["python"])
+@whole_asset("benchmarks", group=GROUP, version=code_version(decontamination), kinds=["python"], automation_condition=AS_A_WHOLE)
 def benchmarks(context: dg.AssetExecutionContext, warehouse: WarehouseResource, domains: DomainsResource) -> dg.MaterializeResult[Any]:
     """The items of every benchmark that a domain file names."""
     rows: dict[tuple[str, str, str], Row] = {}

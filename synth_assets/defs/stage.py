@@ -15,7 +15,9 @@ import dagster as dg
 from synth_assets import lineage, progress, schemas
 from synth_assets.accounts import Outcome, Row
 from synth_assets.config import Domain
+from synth_assets.defs.automation import FOLLOWS
 from synth_assets.defs.partitions import DOMAINS
+from synth_assets.defs.settings import of_table
 from synth_assets.errors import BatchPending, StageFailed
 from synth_assets.home import Home
 from synth_assets.plots.stages import stage_plots
@@ -24,6 +26,7 @@ from synth_assets.quality.embeddings import Matrix
 from synth_assets.quality.measures import measure_rows
 from synth_assets.release.facts import SPENT
 from synth_assets.schemas import Table
+from synth_assets.slices import SLICES
 from synth_assets.teacher.ledger import UNKNOWN
 from synth_assets.teacher.ledger_report import reading, spent_usd
 from synth_assets.warehouse import Warehouse
@@ -73,6 +76,7 @@ def stage_asset(name: str, *, group: str, version: str, deps: Sequence[str] = ()
     policy = dg.BackfillPolicy.multi_run(1)
     asks = "anthropic" in kinds
     settings = _settings(name, group, version, deps, kinds) | {"partitions_def": DOMAINS, "backfill_policy": policy, "output_required": not asks}
+    settings |= {"automation_condition": FOLLOWS}
     with warnings.catch_warnings():
         # In beta in Dagster 1.13: it may change in a minor release, which constraints.txt holds back.
         warnings.filterwarnings("ignore", category=dg.BetaWarning, message=".*backfill_policy.*")
@@ -97,9 +101,9 @@ def _waiting(stage: str, function: Callable[..., dg.MaterializeResult[Any]]) -> 
     return materialized
 
 
-def whole_asset(name: str, *, group: str, version: str, deps: Sequence[str] = (), kinds: Sequence[str] = ()) -> Decorator:
-    """`dg.asset` for the unpartitioned table `name`."""
-    return cast(Decorator, dg.asset(**_settings(name, group, version, deps, kinds)))
+def whole_asset(name: str, *, group: str, version: str, deps: Sequence[str] = (), kinds: Sequence[str] = (), **more: Any) -> Decorator:
+    """`dg.asset` for the unpartitioned table `name`; `more` goes to it as it is."""
+    return cast(Decorator, dg.asset(**_settings(name, group, version, deps, kinds), **more))
 
 
 def _settings(name: str, group: str, version: str, deps: Sequence[str], kinds: Sequence[str]) -> dict[str, Any]:
@@ -111,7 +115,7 @@ def _settings(name: str, group: str, version: str, deps: Sequence[str], kinds: S
         "owners": OWNERS,
         "kinds": {"duckdb", *kinds},
         "code_version": version,
-        "deps": list(deps),
+        "deps": [*deps, *([of_table(name)] if name in SLICES else [])],
         "metadata": {"dagster/column_schema": column_schema(table), "dagster/table_name": f"{schemas.SCHEMA}.{name}"},
     }
 

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from synth_assets.errors import StageFailed
 from synth_assets.progress import advance
 
-__all__ = ["DIMENSION", "WEIGHTS", "Embed", "Embedder", "Matrix", "supports"]
+__all__ = ["DIMENSION", "WEIGHTS", "Embed", "Embedder", "Matrix", "key_of", "supports"]
 
 Matrix = NDArray[np.float32]
 """Unit vectors in rows: shape (texts, 384)."""
@@ -109,7 +109,7 @@ class Embedder:
         """
         if not texts:
             return np.empty((0, DIMENSION), np.float32)
-        keys = [_key(text) for text in texts]
+        keys = [key_of(text) for text in texts]
         vectors = self._read(list(dict.fromkeys(keys)))
         missing = list({key: text for key, text in zip(keys, texts, strict=True) if key not in vectors}.items())
         done = 0
@@ -237,7 +237,8 @@ def _shown(done: int, total: int) -> None:
     advance("embedding texts", done, total)
 
 
-def _key(text: str) -> bytes:
+def key_of(text: str) -> bytes:
+    """Under which the vector of `text` is kept."""
     return hashlib.sha256(f"{WEIGHTS}\n{text}".encode("utf-8", "surrogatepass")).digest()
 
 

@@ -20,6 +20,7 @@ from synth_assets.accounts import Outcome, Row
 from synth_assets.errors import WarehouseBusy, WarehouseError
 from synth_assets.schemas import SCHEMA, Slice, Table
 from synth_assets.warehouse.columns import Columns, as_json
+from synth_assets.warehouse.compaction import compact, unfinished
 from synth_assets.warehouse.duckdb_errors import explained, lock_holder
 from synth_assets.warehouse.history import note, require_passed, slice_name, version_of
 from synth_assets.warehouse.migrations import migrate
@@ -78,6 +79,11 @@ class Warehouse:
             else:
                 with self._opened("begin transaction read only") as con:
                     yield con
+
+    def compact(self) -> None:
+        """Write the file anew, without what was deleted; the old one stands until the new one is whole."""
+        with self.exclusive(), explained(self.path):
+            compact(self.path, self._connect)
 
     def query(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> list[Row]:
         """Rows of a `select`; values go in as `parameters` (`?` or `$name`), never into the text."""
@@ -244,18 +250,11 @@ class Warehouse:
 
     def _create(self) -> None:
         """Make a complete file elsewhere and move it here, so that a kill on the way leaves no half of one."""
-        unfinished = self.path.with_name(self.path.name + ".new")
-        remains = (unfinished, unfinished.with_name(unfinished.name + ".wal"))
-        for file in remains:
-            file.unlink(missing_ok=True)
-        try:
-            with closing(self._connect(unfinished)) as con:
+        with unfinished(self.path) as fresh:
+            with closing(self._connect(fresh)) as con:
                 migrate(con, self.path)
                 con.execute("checkpoint")
-            unfinished.replace(self.path)
-        finally:
-            for file in remains:
-                file.unlink(missing_ok=True)
+            fresh.replace(self.path)
 
     def _connect(self, path: Path) -> duckdb.DuckDBPyConnection:
         deadline = time.monotonic() + self.lock_timeout

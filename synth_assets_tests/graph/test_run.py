@@ -4,8 +4,6 @@ import json
 import shutil
 import signal
 import subprocess
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pandas
@@ -14,6 +12,7 @@ import pytest
 from synth_assets.lineage import COLUMNS
 from synth_assets.release.provenance import trace
 from synth_assets.warehouse import Warehouse
+from synth_assets_tests.graph.conftest import Made
 from synth_assets_tests.graph.world import command, environment, stored, synth_assets, teacher, write_domain
 from synth_assets_tests.messages_api import Answer, Call, Fault, MessagesApi
 
@@ -42,22 +41,6 @@ from synth.stage_accounts a left join places p using (domain, stage)
 group by all having a.planned <> found
 """
 """Stages whose planned candidates are not all in one of the three places, counted from the rows themselves: none."""
-
-
-@dataclass
-class Made:
-    home: Path
-    domains: Path
-    api: MessagesApi
-    first: subprocess.CompletedProcess[str]
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
-    folder = tmp_path_factory.mktemp("graph")
-    domains = write_domain(folder / "domains")
-    with MessagesApi(teacher, raw_prompts=True) as api:
-        yield Made(folder / "home", domains, api, synth_assets(environment(folder / "home", domains, api.url), "run"))
 
 
 def test_the_graph_runs_to_a_release(made: Made) -> None:

@@ -1,0 +1,145 @@
+"""Dagster on one state folder, in a process of its own that has read these domains: `python -m synth_assets_tests.graph.orchestra`.
+
+Partitions and schedules are read when the definitions load, so tests of the daemon's ticks cannot share the process of pytest. Each line on stdin
+is a call as JSON, each line on stdout its result.
+"""
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Self
+
+
+class Orchestra:
+    """The caller's side: `orchestra.call("tick")`."""
+
+    def __init__(self, env: Mapping[str, str]) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", __name__], env=dict(env), cwd=Path(__file__).parents[2], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+    def call(self, function: str, *arguments: Any) -> Any:
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._process.stdin.write(json.dumps([function, arguments]) + "\n")
+        self._process.stdin.flush()
+        line = self._process.stdout.readline()
+        assert line, f"the process ended during {function}"
+        return json.loads(line)
+
+
+def serve() -> None:
+    # The results have the real stdout; what libraries print does not disturb them.
+    answers, sys.stdout = sys.stdout, sys.stderr
+    from synth_assets.home import Home
+
+    Home.from_env().prepare()
+    import dagster as dg
+
+    from synth_assets.definitions import defs
+
+    with dg.DagsterInstance.get() as instance:
+        dagster = _Dagster(defs, instance)
+        for line in sys.stdin:
+            function, arguments = json.loads(line)
+            answers.write(json.dumps(getattr(dagster, function)(*arguments)) + "\n")
+            answers.flush()
+
+
+class _Dagster:
+    def __init__(self, defs: Any, instance: Any) -> None:
+        self.defs, self.instance, self.graph = defs, instance, defs.resolve_asset_graph()
+        self.cursor: Any = None
+        self.cursors: dict[str, str | None] = {}
+
+    def materialize(self, domain: str, assets: Sequence[str]) -> dict[str, Any]:
+        """Run these assets, all of the domain's for none; says what was made, and why a step failed."""
+        import dagster as dg
+
+        selection = [dg.AssetKey.from_user_string(name) for name in assets] or None
+        whole = assets == ["release"]
+        job = self.defs.resolve_job_def("release_all" if whole else "domain")
+        arguments: dict[str, Any] = {} if whole else {"partition_key": domain, "asset_selection": selection}
+        result = job.execute_in_process(instance=self.instance, raise_on_error=False, **arguments)
+        return {
+            "success": result.success,
+            "made": [event.asset_key.to_user_string() for event in result.get_asset_materialization_events() if event.asset_key],
+            "failed": {event.step_key: str((e.cause or e).message) for event in result.get_step_failure_events() if (e := event.step_failure_data.error)},
+        }
+
+    def stale(self, domain: str) -> dict[str, list[str]]:
+        """Assets that the UI shows as stale, with its reasons."""
+        import dagster as dg
+        from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
+        from dagster._core.loader import LoadingContextForTest
+
+        from synth_assets.slices import SLICES
+
+        resolver = CachingStaleStatusResolver(self.instance, self.graph, LoadingContextForTest(self.instance))
+        found = {}
+        for table in SLICES:
+            key, partition = dg.AssetKey(table), None if table in {"benchmarks", "release"} else domain
+            if resolver.get_status(key, partition) is not StaleStatus.FRESH:
+                found[table] = [f"{cause.reason}: {cause.dependency.key.to_user_string() if cause.dependency else ''}" for cause in resolver.get_stale_causes(key, partition)]
+        return found
+
+    def tick(self) -> list[str]:
+        """One evaluation of all automation conditions, as `follow_changes` makes it; what it asks for."""
+        import dagster as dg
+
+        result = dg.evaluate_automation_conditions(self.defs, self.instance, cursor=self.cursor)
+        self.cursor = result.cursor
+        return sorted({r.key.to_user_string() for r in result.results if not r.true_subset.is_empty})
+
+    def sensor(self, name: str) -> dict[str, Any]:
+        """One tick of a sensor."""
+        import dagster as dg
+
+        repository = self.defs.get_repository_def()
+        with dg.build_sensor_context(self.instance, cursor=self.cursors.get(name), definitions=self.defs, resources=dict(self.defs.resources)) as context:
+            data = repository.get_sensor_def(name).evaluate_tick(context)
+        self.cursors[name] = data.cursor
+        requests = [
+            {"partition": r.partition_key, "assets": sorted(k.to_user_string() for k in r.asset_selection or []), "key": r.run_key} for r in data.run_requests or []
+        ]
+        return {"requests": requests, "skip": data.skip_message}
+
+    def schedule(self, name: str, at: str) -> dict[str, Any]:
+        """One tick of a schedule at an ISO 8601 time."""
+        import dagster as dg
+
+        repository = self.defs.get_repository_def()
+        context = dg.build_schedule_context(self.instance, scheduled_execution_time=datetime.fromisoformat(at), repository_def=repository)
+        data = repository.get_schedule_def(name).evaluate_tick(context)
+        return {"requests": [{"partition": r.partition_key, "key": r.run_key} for r in data.run_requests or []], "skip": data.skip_message}
+
+    def listed(self) -> list[dict[str, Any]]:
+        """Every schedule and sensor with what the UI shows of it."""
+        repository = self.defs.get_repository_def()
+        return [
+            {
+                "name": d.name,
+                "description": d.description or "",
+                "on": d.default_status.value == "RUNNING",
+                "cron": getattr(d, "cron_schedule", None),
+                "timezone": getattr(d, "execution_timezone", None),
+            }
+            for d in [*repository.schedule_defs, *repository.sensor_defs]
+        ]
+
+    def freshness(self, age_hours: float) -> str:
+        """What the freshness daemon would say of a release made so long ago."""
+        return "unknown"
+
+
+if __name__ == "__main__":
+    serve()
