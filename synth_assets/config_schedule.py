@@ -70,5 +70,7 @@ def _fault(item: str, low: int, high: int) -> str | None:
 def _reachable(days: str, months: str) -> bool:
     """Whether any of `months` has one of `days`."""
     first_day = min(int(re.split("[-/]", item)[0]) if item[0] != "*" else 1 for item in days.split(","))
-    named = [range(1, 13) if item[0] == "*" else range(int(re.split("[-/]", item)[0]), int(item.split("/")[0].split("-")[-1]) + 1) for item in months.split(",")]
+    named = [
+        range(1, 13) if item[0] == "*" else range(int(re.split("[-/]", item)[0]), int(item.split("/")[0].split("-")[-1]) + 1) for item in months.split(",")
+    ]
     return any(first_day <= _DAYS[month - 1] for group in named for month in group)

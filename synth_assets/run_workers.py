@@ -25,7 +25,9 @@ OWNER = "synth/process"
 
 _WORKING = (DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING)
 _PID = re.compile(r"\(pid: (\d+)\)")
-_KILLED = "The process of this run is gone: it was killed, or the machine was restarted. What the teacher answered is in the ledger; run it again from the failure."
+_KILLED = (
+    "The process of this run is gone: it was killed, or the machine was restarted. What the teacher answered is in the ledger; run it again from the failure."
+)
 
 
 def claim(instance: DagsterInstance, run: DagsterRun) -> None:

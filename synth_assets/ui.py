@@ -135,7 +135,7 @@ def _schedule(folder: Path, name: str) -> object:
 def _reloaded(port: int) -> bool:
     """Ask the web server to load the code location anew; False where it cannot be reached yet."""
     body = json.dumps({"query": _RELOAD, "variables": {"location": LOCATION}}).encode()
-    request = Request(f"http://{HOST}:{port}/graphql", body, {"Content-Type": "application/json"})  # noqa: S310 - loopback, http
+    request = Request(f"http://{HOST}:{port}/graphql", body, {"Content-Type": "application/json"})
     try:
         with urlopen(request, timeout=60) as answer:  # noqa: S310 - as above
             return bool(answer.status == 200)

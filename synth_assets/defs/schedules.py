@@ -17,11 +17,17 @@ from synth_assets.errors import ConfigError
 __all__ = ["SCHEDULES", "nightly"]
 
 
+_UNFINISHED = (dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED)
+
+
 def nightly(domain: Domain) -> dg.ScheduleDefinition:
-    """The schedule of one domain. Two ticks at one time ask for one run, since a run's key is its time."""
+    """The schedule of one domain. Two ticks at one time ask for one run, since a run's key is its time; a run that is not done yet is not joined by another."""
     name = domain.name
 
-    def run(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    def run(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        going = dg.RunsFilter(job_name=DOMAIN.name, tags={"dagster/partition": name}, statuses=list(_UNFINISHED))
+        if context.instance.get_runs_count(going):
+            return dg.SkipReason(f"an earlier run of {name} is still queued or going on")
         at = context.scheduled_execution_time.isoformat()
         return dg.RunRequest(run_key=f"{name} {at}", partition_key=name, tags={"synth/reason": "schedule"})
 

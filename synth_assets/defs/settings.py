@@ -50,5 +50,7 @@ def settings(context: dg.AssetExecutionContext, domains: DomainsResource) -> Ite
     for table in SLICES:
         if of_table(table) in context.selected_asset_keys:
             yield dg.MaterializeResult(
-                asset_key=of_table(table), data_version=dg.DataVersion(version(loaded, table)), metadata={"slice": dg.MetadataValue.json(content(loaded, table))}
+                asset_key=of_table(table),
+                data_version=dg.DataVersion(version(loaded, table)),
+                metadata={"slice": dg.MetadataValue.json(content(loaded, table))},
             )

@@ -99,7 +99,7 @@ def descendants(query: Query, first: Iterable[Row], keys: Iterable[str] = ()) ->
 
 def _users(query: Query, keys: Iterable[str]) -> set[str]:
     wanted = set(keys)
-    return {row["row_id"] for row in query(f"select key, row_id from {SCHEMA}.call_uses") if row["key"] in wanted} if wanted else set()
+    return {row["row_id"] for row in query("select key, row_id from synth.call_uses") if row["key"] in wanted} if wanted else set()
 
 
 def _parents(row: Row) -> Iterator[str]:
@@ -114,9 +114,9 @@ def _everything(query: Query) -> dict[tuple[str, str, str], list[Row]]:
     for table in _TABLES:
         for row in query(f"select * from {SCHEMA}.{table.name}"):  # noqa: S608 - a name of our own
             found["kept", row["domain"], table.name].append(row)
-    for row in query(f"select domain, stage, row_id, any_value(row) as row from {SCHEMA}.rejections group by all"):
+    for row in query("select domain, stage, row_id, any_value(row) as row from synth.rejections group by all"):
         found["rejected", row["domain"], row["stage"]].append(_candidate(row))
-    for row in query(f"select domain, stage, row_id, row from {SCHEMA}.surplus"):
+    for row in query("select domain, stage, row_id, row from synth.surplus"):
         found["surplus", row["domain"], row["stage"]].append(_candidate(row))
     return found
 

@@ -6,6 +6,7 @@ would bring a row back are named, and left alone.
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from synth_assets.accounts import Row
@@ -14,6 +15,7 @@ from synth_assets.domain_files import domains_folder, load_domains
 from synth_assets.forgetting import descent, stores, warehouse_rows
 from synth_assets.forgetting.release_holders import held_by
 from synth_assets.home import Home
+from synth_assets.records import CuratedPair, CuratedRecord, SeedRecord
 from synth_assets.warehouse import Warehouse
 
 __all__ = ["Report", "forget"]
@@ -92,7 +94,8 @@ def _lines(first: list[Row]) -> list[str]:
     said = {json.dumps([row["instruction"], row["input"]]) for row in first if "instruction" in row and "input" in row}
     found = []
     for loaded in load_domains(domains_folder())[0].values():
-        sources = [(loaded.config.seeds.path, loaded.seeds), *((entry.path or "", records) for entry, records in loaded.curated)]
+        sources: list[tuple[str, Sequence[tuple[int, SeedRecord | CuratedRecord | CuratedPair]]]] = [(loaded.config.seeds.path, loaded.seeds)]
+        sources += [(entry.path or "", records) for entry, records in loaded.curated]
         for path, records in sources:
             for line, record in records:
                 if json.dumps([record.instruction, record.input]) in said:

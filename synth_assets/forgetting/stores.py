@@ -13,7 +13,7 @@ from typing import Any
 
 from synth_assets.errors import LedgerError, SynthError
 
-__all__ = ["FORGOTTEN", "events", "keys_with", "report", "replies", "verdicts"]
+__all__ = ["FORGOTTEN", "events", "keys_with", "replies", "report", "verdicts"]
 
 FORGOTTEN = "(forgotten)"
 SHORTEST = 12
@@ -112,13 +112,13 @@ def _blank(path: Path, table: str, column: str, ids: set[str]) -> int:
 def _blank_records(value: Any, ids: set[str]) -> bool:
     """Blank every record of a table whose `id` or `row_id` is among `ids`, in place; whether there was one."""
     if isinstance(value, list):
-        return any([_blank_records(item, ids) for item in value])
+        return sum(_blank_records(item, ids) for item in value) > 0
     if not isinstance(value, dict):
         return False
     hit = any(isinstance(value.get(name), str) and value[name] in ids for name in ("id", "row_id", "mixed_id", "source_id")) and "__class__" not in value
     if hit:
         value.update({name: FORGOTTEN for name, item in value.items() if isinstance(item, str)})
-    return any([hit, *[_blank_records(item, ids) for item in value.values()]])
+    return sum(_blank_records(item, ids) for item in value.values()) > 0 or hit
 
 
 def _holds(value: Any, texts: Collection[str]) -> bool:
@@ -140,4 +140,6 @@ def _opened(path: Path) -> Iterator[sqlite3.Connection]:
                 con.execute("vacuum")
                 con.execute("pragma wal_checkpoint(truncate)")
     except sqlite3.Error as error:
-        raise SynthError(f"{path}: nothing more could be forgotten there ({error}). Let runs end, then forget again: what is gone already is no obstacle.") from error
+        raise SynthError(
+            f"{path}: nothing more could be forgotten there ({error}). Let runs end, then forget again: what is gone already is no obstacle."
+        ) from error

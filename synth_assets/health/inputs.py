@@ -21,9 +21,9 @@ def domains() -> Iterator[Finding]:
     except ConfigError as error:
         yield fault("domains", str(error.problems[0]))
         return
-    for name, error in broken.items():
-        more = f" (and {len(error.problems) - 1} more)" if len(error.problems) > 1 else ""
-        yield fault("domains", f"{name} is not run: {error.problems[0]}{more}", "the other domains are not held up")
+    for name, why in broken.items():
+        more = f" (and {len(why.problems) - 1} more)" if len(why.problems) > 1 else ""
+        yield fault("domains", f"{name} is not run: {why.problems[0]}{more}", "the other domains are not held up")
     if loaded:
         yield well("domains", f"{len(loaded)} in {folder}: {', '.join(loaded)}")
     elif not broken:
@@ -54,4 +54,6 @@ def teacher() -> Iterator[Finding]:
         what = f"nothing answers for {choice.model} at {parts.hostname}: {error}"
         yield fault("teacher", what, "start it, or check ANTHROPIC_BASE_URL; runs stop with what they have, and go on from there")
     if choice.paid and not os.environ.get("SYNTH_BUDGET_USD", "").strip():
-        yield note("budget", "SYNTH_BUDGET_USD is not set: a paid teacher starts only for domains with budget_usd", "`synth-assets estimate` says how much is wanted")
+        yield note(
+            "budget", "SYNTH_BUDGET_USD is not set: a paid teacher starts only for domains with budget_usd", "`synth-assets estimate` says how much is wanted"
+        )

@@ -29,9 +29,15 @@ def disk(home: Home) -> Iterator[Finding]:
         yield fault("folder", f"{home.root} is on a network file system ({kind}), where locks do not hold", "set SYNTH_HOME to a folder on a local disk")
     free = shutil.disk_usage(home.root).free
     if (trouble := _probe(home.root)) is not None:
-        yield fault("disk", f"nothing can be written to {home.root}: {trouble}", "make room or mend the permissions; what is there is intact, and a run goes on")
+        yield fault(
+            "disk", f"nothing can be written to {home.root}: {trouble}", "make room or mend the permissions; what is there is intact, and a run goes on"
+        )
     elif free < LEAST_FREE:
-        yield fault("disk", f"{_size(free)} free at {home.root}: the next write may fail", "make room; old folders in release/ and `synth-assets ledger prune` give some")
+        yield fault(
+            "disk",
+            f"{_size(free)} free at {home.root}: the next write may fail",
+            "make room; old folders in release/ and `synth-assets ledger prune` give some",
+        )
     elif free < GOOD_FREE:
         yield note("disk", f"{_size(free)} free at {home.root}", "make room before a large run")
     else:

@@ -101,7 +101,11 @@ def releases(home: Home) -> Iterator[Finding]:
     if not (home.releases / version).is_dir():
         yield fault("release", f"{version} is named as the latest, and its folder is gone", "release again: the same rows give the same files")
     elif faults := export.verify(home.releases / version):
-        yield fault("release", f"{version} is not as it was written: {'; '.join(faults[:3])}", "move its folder away and release again: the same rows give the same files")
+        yield fault(
+            "release",
+            f"{version} is not as it was written: {'; '.join(faults[:3])}",
+            "move its folder away and release again: the same rows give the same files",
+        )
     else:
         yield well("release", f"{version} is as it was written")
 

@@ -217,6 +217,11 @@ class Warehouse:
         newest = self.query("select * from synth.stage_history where stage = ? and domain = ? order by materialized_at desc limit 1", [stage, domain])
         return newest[0] if newest else None
 
+    def passed_slices(self) -> set[tuple[str, str]]:
+        """(stage, domain) of every slice whose newest materialization passed its blocking checks."""
+        newest = "qualify row_number() over (partition by stage, domain order by materialized_at desc) = 1"
+        return {(row["stage"], row["domain"]) for row in self.query(f"select * from synth.stage_history {newest}") if row["passed"]}  # noqa: S608 - a constant
+
     def read_passed(self, stage: str, domain: str = "") -> list[Row]:
         """Rows of a slice, by primary key, if the blocking checks passed for exactly these rows; domain "" where the table is not partitioned.
 

@@ -8,7 +8,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 
@@ -68,8 +68,9 @@ class _Dagster:
         selection = [dg.AssetKey.from_user_string(name) for name in assets] or None
         whole = assets == ["release"]
         job = self.defs.resolve_job_def("release_all" if whole else "domain")
+        quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
         arguments: dict[str, Any] = {} if whole else {"partition_key": domain, "asset_selection": selection}
-        result = job.execute_in_process(instance=self.instance, raise_on_error=False, **arguments)
+        result = job.execute_in_process(quiet, self.instance, raise_on_error=False, **arguments)
         return {
             "success": result.success,
             "made": [event.asset_key.to_user_string() for event in result.get_asset_materialization_events() if event.asset_key],
@@ -89,14 +90,18 @@ class _Dagster:
         for table in SLICES:
             key, partition = dg.AssetKey(table), None if table in {"benchmarks", "release"} else domain
             if resolver.get_status(key, partition) is not StaleStatus.FRESH:
-                found[table] = [f"{cause.reason}: {cause.dependency.key.to_user_string() if cause.dependency else ''}" for cause in resolver.get_stale_causes(key, partition)]
+                causes = resolver.get_stale_causes(key, partition)
+                found[table] = sorted(cause.dependency.asset_key.to_user_string() if cause.dependency else cause.reason for cause in causes)
         return found
 
     def tick(self) -> list[str]:
         """One evaluation of all automation conditions, as `follow_changes` makes it; what it asks for."""
         import dagster as dg
 
-        result = dg.evaluate_automation_conditions(self.defs, self.instance, cursor=self.cursor)
+        with warnings.catch_warnings():
+            # Dagster's own tester uses what is in beta.
+            warnings.filterwarnings("ignore", category=dg.BetaWarning)
+            result = dg.evaluate_automation_conditions(self.defs, self.instance, cursor=self.cursor)
         self.cursor = result.cursor
         return sorted({r.key.to_user_string() for r in result.results if not r.true_subset.is_empty})
 
@@ -109,7 +114,8 @@ class _Dagster:
             data = repository.get_sensor_def(name).evaluate_tick(context)
         self.cursors[name] = data.cursor
         requests = [
-            {"partition": r.partition_key, "assets": sorted(k.to_user_string() for k in r.asset_selection or []), "key": r.run_key} for r in data.run_requests or []
+            {"partition": r.partition_key, "assets": sorted(k.to_user_string() for k in r.asset_selection or []), "key": r.run_key}
+            for r in data.run_requests or []
         ]
         return {"requests": requests, "skip": data.skip_message}
 
@@ -136,9 +142,20 @@ class _Dagster:
             for d in [*repository.schedule_defs, *repository.sensor_defs]
         ]
 
-    def freshness(self, age_hours: float) -> str:
-        """What the freshness daemon would say of a release made so long ago."""
-        return "unknown"
+    def freshness(self, hours: float) -> str:
+        """What the freshness daemon says of the release when it was made so many hours ago."""
+        import asyncio
+        from unittest.mock import patch
+
+        import dagster as dg
+        from dagster._core.definitions import freshness_evaluator
+        from dagster._core.loader import LoadingContextForTest
+        from dagster._time import get_current_timestamp
+
+        node = self.graph.get(dg.AssetKey("release"))
+        evaluator = freshness_evaluator.FRESHNESS_EVALUATORS_BY_POLICY_TYPE[type(node.freshness_policy_or_from_metadata)]()
+        with patch.object(freshness_evaluator, "get_current_timestamp", lambda: get_current_timestamp() + 3600 * hours):
+            return str(asyncio.run(evaluator.evaluate_freshness(LoadingContextForTest(self.instance), node)).value)
 
 
 if __name__ == "__main__":

@@ -26,15 +26,15 @@ _THINGS = (
 )  # fmt: skip
 
 
-def write_domain(folder: Path, **changes: Any) -> Path:
-    """A small English domain with every method in it, called `boats`."""
-    files = folder / "boats"
+def write_domain(folder: Path, name: str = "boats", **changes: Any) -> Path:
+    """A small English domain with every method in it."""
+    files = folder / name
     files.mkdir(parents=True, exist_ok=True)
     settings: dict[str, Any] = {
         "title": "Small boats",
         "language": "en",
         "topics": [{"name": t, "description": f"All about {t}."} for t in TOPICS],
-        "seeds": {"path": "boats/seeds.jsonl", "source": "the tests", "license": "CC0-1.0"},
+        "seeds": {"path": f"{name}/seeds.jsonl", "source": "the tests", "license": "CC0-1.0"},
         "targets": {"sft": 40, "preference": 8},
         "methods": {
             "self_instruct": {"target": 6, "batch": 4, "human_examples": 2, "machine_examples": 1},
@@ -46,12 +46,12 @@ def write_domain(folder: Path, **changes: Any) -> Path:
         "gates": {"quality": "warn"},
         "spot_check": {"gate": 5, "audit": 2},
         "real_data": [
-            {"path": "boats/real.jsonl", "source": "curated", "license": "curated"},
-            {"path": "boats/pairs.jsonl", "kind": "preference", "source": "curated", "license": "curated"},
+            {"path": f"{name}/real.jsonl", "source": "curated", "license": "curated"},
+            {"path": f"{name}/pairs.jsonl", "kind": "preference", "source": "curated", "license": "curated"},
         ],
-        "benchmarks": [{"name": "held-out", "path": "boats/heldout.jsonl"}],
+        "benchmarks": [{"name": "held-out", "path": f"{name}/heldout.jsonl"}],
     }
-    (folder / "boats.yaml").write_text(json.dumps(settings | changes), encoding="utf-8")  # JSON is YAML
+    (folder / f"{name}.yaml").write_text(json.dumps(settings | changes), encoding="utf-8")  # JSON is YAML
     seeds = [
         {"topic": TOPICS[n % 3], "instruction": f"{_VERBS[n % 8]} {_THINGS[n]} for a new member of the club.", "response": _response(f"seed {n}", n)}
         for n in range(9)
