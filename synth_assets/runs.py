@@ -82,10 +82,11 @@ def run_domains(wanted: Sequence[str], to: str | None) -> int:
         except LanguageUnsupported as error:
             report.failures[name] = str(error)
             display.say(f"Not run: {error}")
-    home.prepare()
+    with explained_storage(home):
+        home.prepare()
     try:
         # dbt and Dagster write to the terminal by themselves; what they say is in the run's log.
-        with _quiet_logs(), redirect_stdout(StringIO()), display, watched(display):
+        with explained_storage(home), _quiet_logs(), redirect_stdout(StringIO()), display, watched(display):
             _materialize([name for name in chosen if name not in report.failures], to, report, display)
     except KeyboardInterrupt:
         display.say("Stopped. What the teacher answered is in the ledger: the same command goes on from there.")
@@ -208,6 +209,23 @@ def _execute(instance: "dg.DagsterInstance", job: "dg.JobDefinition", name: str,
 _CONFIG = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 _INTERRUPTS = {"DagsterExecutionInterruptedError", "KeyboardInterrupt"}
 _STOPPING = {kind.__name__ for kind in (TeacherStopped, *TeacherStopped.__subclasses__())}
+
+
+@contextmanager
+def explained_storage(home: Home) -> Iterator[None]:
+    """Turn what Dagster's own SQLite files raise (a full disk, a damaged file) into a message."""
+    import sqlite3
+
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except (SQLAlchemyError, sqlite3.Error, OSError) as error:
+        said = str(error.__cause__ or error).splitlines()[0]
+        raise SynthError(
+            f"Dagster's own files in {home.dagster} cannot be used: {said}. See that the disk is not full; `synth-assets doctor` says what is wrong. "
+            "Rows, replies and verdicts stand, and the same command goes on from there."
+        ) from error
 
 
 @contextmanager

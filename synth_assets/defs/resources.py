@@ -62,6 +62,10 @@ class TeacherResource(dg.ConfigurableResource[Any]):
 
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
         """Close the HTTP pool and the ledger, and stop the embedded server."""
+        self.renew()
+
+    def renew(self) -> None:
+        """Let go of the teacher; the next call opens another one."""
         if self._teacher is not None:
             self._teacher.close()
             self._teacher = None

@@ -18,6 +18,7 @@ from synth_assets.config import Domain
 from synth_assets.defs.automation import FOLLOWS
 from synth_assets.defs.partitions import DOMAINS
 from synth_assets.defs.settings import of_table
+from synth_assets.defs.waiting import patiently
 from synth_assets.errors import BatchPending, StageFailed
 from synth_assets.home import Home
 from synth_assets.plots.stages import stage_plots
@@ -85,12 +86,15 @@ def stage_asset(name: str, *, group: str, version: str, deps: Sequence[str] = ()
 
 
 def _waiting(stage: str, function: Callable[..., dg.MaterializeResult[Any]]) -> Callable[..., Any]:
-    """`function`, which may end without a result where it waits for Message Batches: its run succeeds, and what is downstream is skipped."""
+    """`function`, which may wait: for a teacher that is away it tries again, and for Message Batches it ends without a result.
+
+    Then its run succeeds, and what is downstream is skipped.
+    """
 
     @functools.wraps(function)
     def materialized(context: dg.AssetExecutionContext, **resources: Any) -> Iterator[dg.MaterializeResult[Any]]:
         try:
-            yield function(context, **resources)
+            yield patiently(lambda: function(context, **resources), lambda: _renew(context, resources), stage, context.partition_key)
         except BatchPending as pending:
             context.log.info(f"{stage} of {context.partition_key} is {pending}")
             watcher = progress.current()
@@ -99,6 +103,11 @@ def _waiting(stage: str, function: Callable[..., dg.MaterializeResult[Any]]) -> 
 
     materialized.__annotations__["return"] = Iterator[dg.MaterializeResult[Any]]
     return materialized
+
+
+def _renew(context: dg.AssetExecutionContext, resources: Mapping[str, Any]) -> None:
+    context.log.warning(f"{context.asset_key.to_user_string()} of {context.partition_key}: the teacher does not answer; what it answered is in the ledger")
+    resources["teacher"].renew()
 
 
 def whole_asset(name: str, *, group: str, version: str, deps: Sequence[str] = (), kinds: Sequence[str] = (), **more: Any) -> Decorator:

@@ -86,7 +86,10 @@ def databases(home: Home) -> Iterator[Finding]:
     there = [path for path in remedies if path.exists()]
     sick = {path: trouble for path in there if (trouble := _trouble(path)) is not None}
     for path, trouble in sick.items():
-        yield fault(path.name, f"{path} is damaged: {trouble}", remedies[path])
+        if "disk I/O" in trouble or "disk is full" in trouble:
+            yield note(path.name, f"{path} cannot be examined: {trouble}", "see the disk first")
+        else:
+            yield fault(path.name, f"{path} is damaged: {trouble}", remedies[path])
     if there and not sick:
         yield well("databases", f"verdicts, embeddings and Dagster's own: {len(there)} files, all sound")
 

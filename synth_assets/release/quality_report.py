@@ -17,6 +17,7 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 
 from synth_assets.accounts import Outcome, Row
+from synth_assets.errors import StageFailed
 from synth_assets.schemas import STAGES
 
 __all__ = ["MARTS", "Query", "ReportData", "Sample", "collect", "of_release", "render", "write"]
@@ -145,11 +146,13 @@ def render(data: ReportData) -> str:
 
 def write(path: Path, html: str) -> None:
     """Put the page at `path`, so that a reader finds the old page or the new one, never half of one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f"{path.name}.{os.getpid()}.new")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         unfinished.write_text(html, encoding="utf-8")
         unfinished.replace(path)
+    except OSError as error:
+        raise StageFailed(f"{path} could not be written: {error}. The page from before stands: make room, or mend the permissions, and run again.") from error
     finally:
         unfinished.unlink(missing_ok=True)
 

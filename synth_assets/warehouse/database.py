@@ -24,7 +24,7 @@ from synth_assets.warehouse.compaction import compact, unfinished
 from synth_assets.warehouse.duckdb_errors import explained, lock_holder
 from synth_assets.warehouse.history import note, require_passed, slice_name, version_of
 from synth_assets.warehouse.migrations import migrate
-from synth_assets.warehouse.sidecar import Sidecar
+from synth_assets.warehouse.sidecar import Sidecar, tell_waiting
 
 if TYPE_CHECKING:
     import pandas
@@ -38,6 +38,9 @@ CONFIG: dict[str, str | bool | int | float | list[str]] = {
 }
 """No extension is fetched, and no Python variable is taken for a table, behind the user's back. DuckDB refuses a second configuration of one
 file within a process, so every connection has this one."""
+
+TELL_SECONDS = 2.0
+"""After which a wait is told of: shorter ones are the work of others."""
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
@@ -262,13 +265,17 @@ class Warehouse:
             fresh.replace(self.path)
 
     def _connect(self, path: Path) -> duckdb.DuckDBPyConnection:
-        deadline = time.monotonic() + self.lock_timeout
+        begun, told = time.monotonic(), False
+        deadline = begun + self.lock_timeout
         while True:
             try:
                 return duckdb.connect(path, config=CONFIG)
             except duckdb.IOException as error:
                 if (holder := lock_holder(error)) is None:
                     raise
+                if not told and time.monotonic() > begun + min(TELL_SECONDS, self.lock_timeout / 2):
+                    told = True
+                    tell_waiting(f"waiting for {path.name}, which is held by {holder}: close that program or its connection to go on")
                 if time.monotonic() >= deadline:
                     raise WarehouseBusy(
                         f"{path} was held by {holder} for {self.lock_timeout:g} s. Close that program or its connection, then try again."

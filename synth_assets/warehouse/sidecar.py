@@ -4,6 +4,7 @@ A thread lock inside the process, then operating-system locks on files among pro
 Invariant: a process has one `Sidecar` per path, since a second lock object would wait for the first.
 """
 
+import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,12 +14,23 @@ from threading import RLock
 import duckdb
 from filelock import FileLock, Timeout
 
+from synth_assets import progress
 from synth_assets.errors import WarehouseBusy, WarehouseError
+from synth_assets.processes import lock_holders
 
-__all__ = ["Sidecar"]
+__all__ = ["Sidecar", "tell_waiting"]
+
+LOGGER = logging.getLogger("synth_assets")
+LOGGER.addHandler(logging.NullHandler())
 
 POLL_SECONDS = 0.02
 """Between two looks at a lock that another process holds; the shortest access takes about as long."""
+
+
+def tell_waiting(text: str) -> None:
+    """Say for whom or what this process waits: to the terminal that watches, and in the log of a Dagster run."""
+    LOGGER.warning(text)
+    progress.say(text)
 
 
 class Sidecar:
@@ -74,8 +86,10 @@ class Sidecar:
                 with self._queue.acquire(timeout=max(0.0, deadline - time.monotonic())):
                     self._file.acquire(timeout=max(0.0, deadline - time.monotonic()))
         except Timeout:
+            holders = [str(holder) for holder in lock_holders(self.path)]
+            by = f": {', '.join(holders)}" if holders else ""
             raise WarehouseBusy(
-                f"{self.path} was held by another synth_assets process for {timeout:g} s. Let its run or dbt build end, or stop it; then try again. "
+                f"{self.path} was held by another synth_assets process for {timeout:g} s{by}. Let its run or dbt build end, or stop it; then try again. "
                 f"Do not delete the file: the lock ends with its holder."
             ) from None
         except OSError as error:

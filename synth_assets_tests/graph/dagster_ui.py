@@ -34,7 +34,8 @@ _REEXECUTE = (
     " { __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }"
 )
 _INSTIGATORS = (
-    "query($r: RepositorySelector!) { schedulesOrError(repositorySelector: $r) { ... on Schedules { results { name description scheduleState { id status } } } }"
+    "query($r: RepositorySelector!) { schedulesOrError(repositorySelector: $r) { ... on Schedules"
+    " { results { name description scheduleState { id status } } } }"
     " sensorsOrError(repositorySelector: $r) { ... on Sensors { results { name description sensorState { id status } } } } }"
 )
 

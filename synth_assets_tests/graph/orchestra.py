@@ -5,8 +5,11 @@ is a call as JSON, each line on stdout its result.
 """
 
 import json
+import os
+import signal
 import subprocess
 import sys
+import warnings
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -45,6 +48,9 @@ def serve() -> None:
     Home.from_env().prepare()
     import dagster as dg
 
+    # Once, before any child is forked.
+    import great_expectations  # noqa: F401
+
     from synth_assets.definitions import defs
 
     with dg.DagsterInstance.get() as instance:
@@ -53,6 +59,54 @@ def serve() -> None:
             function, arguments = json.loads(line)
             answers.write(json.dumps(getattr(dagster, function)(*arguments)) + "\n")
             answers.flush()
+
+
+ORDER = (
+    *("benchmarks", "seeds", "generated_instructions", "evolved_instructions", "teacher_responses", "preference_pairs"),
+    *("real_data", "filtered", "spot_check", "mixed"),
+)
+
+
+class _Assassin:
+    """A watcher that kills its process in one stage: where the teacher answers, after the second answer; elsewhere as it begins, or before its checks."""
+
+    def __init__(self, stage: str) -> None:
+        self.stage, self.at, self.replies = stage, "", 0
+
+    def begins(self, domain: str, stage: str, outcome: Any) -> None:
+        self.at = stage
+        if stage == self.stage and stage in {"seeds", "real_data", "filtered"}:
+            self._kill()
+
+    def replied(self, reply: Any) -> None:
+        self.replies += self.at == self.stage
+        if self.replies == 2:
+            self._kill()
+
+    def ends(self, domain: str, stage: str, outcome: Any) -> None:
+        if stage == self.stage:
+            self._kill()
+
+    def waits(self, *_: Any) -> None: ...
+
+    def said(self, text: str) -> None: ...
+
+    def advanced(self, what: str, done: int, total: int) -> None: ...
+
+    @staticmethod
+    def _kill() -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _die_in(defs: Any, domain: str, stage: str, left: Sequence[str]) -> None:
+    import dagster as dg
+
+    from synth_assets.progress import watched
+
+    quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+    with dg.DagsterInstance.get() as instance, watched(_Assassin(stage)):
+        selection = [dg.AssetKey(name) for name in left]
+        defs.resolve_job_def("domain").execute_in_process(quiet, instance, partition_key=domain, asset_selection=selection, raise_on_error=False)
 
 
 class _Dagster:
@@ -76,6 +130,30 @@ class _Dagster:
             "made": [event.asset_key.to_user_string() for event in result.get_asset_materialization_events() if event.asset_key],
             "failed": {event.step_key: str((e.cause or e).message) for event in result.get_step_failure_events() if (e := event.step_failure_data.error)},
         }
+
+    def killed_in(self, domain: str, stage: str) -> list[str]:
+        """Go on with the domain in a process that is killed in the middle of `stage`; returns the stages that have passed."""
+        import multiprocessing
+
+        child = multiprocessing.get_context("fork").Process(target=_die_in, args=(self.defs, domain, stage, self._left(domain)))
+        child.start()
+        child.join()
+        assert child.exitcode == -9, f"ended with {child.exitcode}, and was not killed in {stage}"
+        return [passed for passed in ORDER if passed not in self._left(domain)]
+
+    def rest(self, domain: str) -> dict[str, Any]:
+        """From the failure: everything of the domain that has not passed yet."""
+        from synth_assets.run_workers import fail_dead_runs
+
+        return {"dead": len(fail_dead_runs(self.instance)), **self.materialize(domain, self._left(domain))}
+
+    @staticmethod
+    def _left(domain: str) -> list[str]:
+        from synth_assets.home import Home
+        from synth_assets.warehouse import Warehouse
+
+        passed = {stage for stage, of in Warehouse(Home.from_env().warehouse).passed_slices() if of in {domain, ""}}
+        return [stage for stage in ORDER if stage not in passed]
 
     def stale(self, domain: str) -> dict[str, list[str]]:
         """Assets that the UI shows as stale, with its reasons."""

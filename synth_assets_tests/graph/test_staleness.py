@@ -2,13 +2,16 @@
 
 import json
 from collections.abc import Iterator
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from synth_assets.defs import generation, selection, stage
+from synth_assets.defs import stage
 from synth_assets.defs.stage import code_version
+from synth_assets.methods import constitutional, distillation, elimination, evol_instruct, instruction_pool, magpie, reasoning, self_instruct
+from synth_assets.quality import gates, rules
 from synth_assets.slices import SLICES
 from synth_assets.warehouse import Warehouse
 from synth_assets_tests.graph.conftest import Made
@@ -115,21 +118,18 @@ TEMPLATES = {
 
 @pytest.mark.parametrize("template", TEMPLATES)
 def test_a_changed_template_changes_the_code_version_of_its_stages(template: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assets = [getattr(module, name) for module in (generation, selection) for name in SLICES if hasattr(module, name)]
     modules = {
-        "generated_instructions": (generation.self_instruct, generation.magpie, generation.instruction_pool),
-        "evolved_instructions": (generation.evol_instruct, generation.elimination, generation.distillation),
-        "teacher_responses": (generation.distillation, generation.reasoning),
-        "preference_pairs": (generation.constitutional,),
-        "filtered": (selection.gates, selection.rules),
+        "generated_instructions": (self_instruct, magpie, instruction_pool),
+        "evolved_instructions": (evol_instruct, elimination, distillation),
+        "teacher_responses": (distillation, reasoning),
+        "preference_pairs": (constitutional,),
+        "filtered": (gates, rules),
     }
-    assert {asset.key.to_user_string() for asset in assets} >= modules.keys()
     before = {name: code_version(*found) for name, found in modules.items()}
-    real = stage.files
     for language in ("en", "zh"):
         (tmp_path / language).mkdir()
-        for file in (real("synth_assets.prompts") / language).iterdir():  # type: ignore[attr-defined]
+        for file in (files("synth_assets.prompts") / language).iterdir():
             (tmp_path / language / file.name).write_bytes(file.read_bytes() + (b"\n# changed\n" if file.name == f"{template}.yaml" else b""))
-    monkeypatch.setattr(stage, "files", lambda package: tmp_path if package == "synth_assets.prompts" else real(package))
+    monkeypatch.setattr(stage, "files", lambda package: tmp_path if package == "synth_assets.prompts" else files(package))
     after = {name: code_version(*found) for name, found in modules.items()}
     assert {name for name in modules if before[name] != after[name]} == TEMPLATES[template]

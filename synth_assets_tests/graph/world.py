@@ -129,6 +129,7 @@ def environment(home: Path, domains: Path, url: str, **more: str) -> dict[str, s
         "SYNTH_TEACHER": "test-model",
         "ANTHROPIC_BASE_URL": url,
         "ANTHROPIC_API_KEY": "sk-test-key",
+        "SYNTH_PATIENCE_S": "0",
     }
     return kept | ours | {"DAGSTER_DISABLE_TELEMETRY": "1"} | more
 
@@ -139,7 +140,7 @@ def command(*arguments: str) -> list[str]:
 
 def synth_assets(env: Mapping[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
     """The command line to its end."""
-    return subprocess.run(command(*arguments), env=dict(env), capture_output=True, text=True, check=False, timeout=300)
+    return subprocess.run(command(*arguments), env=dict(env), capture_output=True, text=True, check=False, timeout=900)
 
 
 def stored(home: Path) -> dict[str, list[dict[str, Any]]]:
