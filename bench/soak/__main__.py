@@ -19,6 +19,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from synth_assets.health.machine import size_of
 from synth_assets.processes import of_home
 from synth_assets.warehouse import Warehouse
 from synth_assets_tests.graph.dagster_ui import DagsterUi, kill
@@ -118,7 +119,7 @@ class Soak:
     def measure(self, at: float) -> None:
         working = of_home(self.home)
         self.memory.append((at, sum(_resident(process.pid) for process in working) / 2**20))
-        self.disk.append((at, sum(path.stat().st_size for path in _files(self.home)) / 2**20))
+        self.disk.append((at, size_of(self.home) / 2**20))
 
     def morning(self, ui: DagsterUi) -> None:
         """No more ticks and kills; what is queued ends by itself."""
@@ -136,7 +137,8 @@ class Soak:
 
     def settle(self, env: dict[str, str]) -> None:
         """Every domain comes to its end, and then asks nothing more."""
-        first, again = synth_assets(env, "run"), synth_assets(env, "run")
+        # The stages that ask come before the gates, which have nothing to ask.
+        first, again = synth_assets(env, "run"), synth_assets(env, "run", "--to", "preference_pairs")
         for what, done in (("first", first), ("second", again)):
             if done.returncode:
                 self.faults.append(f"the {what} run by hand ended with {done.returncode}: {done.stdout[-600:]} {done.stderr[-300:]}")
@@ -201,18 +203,6 @@ def _course(samples: list[tuple[float, float]]) -> str:
     values = [value for _, value in samples]
     thirds = [sorted(values[part * len(values) // 3 : (part + 1) * len(values) // 3]) for part in range(3)]
     return "thirds " + ", ".join(f"{third[len(third) // 2]:.0f}" for third in thirds if third) + f"; most {max(values, default=0):.0f}"
-
-
-def _files(folder: Path) -> list[Path]:
-    found = []
-    for path in folder.rglob("*"):
-        try:
-            if path.is_file():
-                path.stat()
-                found.append(path)
-        except OSError:
-            continue
-    return found
 
 
 def _resident(pid: int) -> int:

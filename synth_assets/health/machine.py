@@ -3,14 +3,14 @@
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from synth_assets.health.findings import Finding, fault, note, well
 from synth_assets.home import Home
 
-__all__ = ["clock", "disk"]
+__all__ = ["clock", "disk", "size_of"]
 
 LEAST_FREE, GOOD_FREE = 64 * 2**20, 2 * 2**30
 """Bytes: a stage's transaction and its checkpoint want tens of MB; a run with its logs and a release some hundreds."""
@@ -41,8 +41,7 @@ def disk(home: Home) -> Iterator[Finding]:
     elif free < GOOD_FREE:
         yield note("disk", f"{_size(free)} free at {home.root}", "make room before a large run")
     else:
-        used = sum(path.stat().st_size for path in home.root.rglob("*") if path.is_file())
-        yield well("disk", f"{_size(free)} free; {home.root} takes {_size(used)}")
+        yield well("disk", f"{_size(free)} free; {home.root} takes {_size(size_of(home.root))}")
 
 
 def clock(home: Home) -> Iterator[Finding]:
@@ -80,6 +79,16 @@ def _recorded(home: Home) -> Iterator[datetime]:
             return
         if row[0]["newest"]:
             yield datetime.fromisoformat(row[0]["newest"])
+
+
+def size_of(folder: Path) -> int:
+    """Bytes of all files under `folder`; runs may make and remove some meanwhile."""
+    total = 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):
+                total += (Path(place) / name).lstat().st_size
+    return total
 
 
 def _probe(folder: Path) -> str | None:

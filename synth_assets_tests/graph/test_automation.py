@@ -16,7 +16,7 @@ from synth_assets_tests.graph.world import write_domain
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
-LOOSE = {"quality": "warn", "reward": {"floor": 0.01}}
+LOOSE = {"quality": "warn", "reward": {"floor": 0.0}}
 STAGES = {
     "benchmarks",
     "seeds",
@@ -74,7 +74,7 @@ def test_ticks_from_a_quiet_home_to_a_new_release(copy: Made, orchestra: Orchest
     shutil.rmtree(copy.domains / "lighthouses")
     (copy.domains / "lighthouses.yaml").unlink()
 
-    # Automation: nothing on a quiet home; one stage after the other when a setting has changed; nothing twice.
+    # Automation: nothing on a quiet home; stage after stage when a setting has changed; nothing twice.
     assert orchestra.call("tick") == []
     assert orchestra.call("materialize", "boats", ["settings/filtered"])["success"]
     assert orchestra.call("tick") == ["filtered"]
@@ -82,10 +82,9 @@ def test_ticks_from_a_quiet_home_to_a_new_release(copy: Made, orchestra: Orchest
     asked = len(copy.api.calls)
     made = orchestra.call("materialize", "boats", ["filtered"])
     assert made["success"], made["failed"]
-    assert orchestra.call("tick") == ["spot_check"]
-    assert orchestra.call("materialize", "boats", ["spot_check"])["success"]
-    assert orchestra.call("tick") == ["mixed"]
-    assert orchestra.call("materialize", "boats", ["mixed"])["success"]
+    # Both are made from it: one run, in which the spot check comes first and may stop the mix.
+    assert orchestra.call("tick") == ["mixed", "spot_check"]
+    assert orchestra.call("materialize", "boats", ["spot_check", "mixed"])["made"] == ["spot_check", "mixed"]
     assert orchestra.call("tick") == ["release"]
     release = orchestra.call("materialize", "", ["release"])
     assert release["success"], release["failed"]

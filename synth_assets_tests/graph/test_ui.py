@@ -1,0 +1,176 @@
+"""The UI as its user has it, in a real headless browser, with its daemon and runs in processes of their own: started, watched, cancelled, killed.
+
+The tests are one story on one state folder, in this order. SYNTH_TEST_PICTURES names a folder for pictures of the pages.
+"""
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from synth_assets.health.examination import examine
+from synth_assets.home import Home
+from synth_assets.warehouse import Warehouse
+from synth_assets_tests.graph.conftest import Made
+from synth_assets_tests.graph.dagster_ui import DagsterUi, kill
+from synth_assets_tests.graph.test_run import BALANCE
+from synth_assets_tests.graph.world import write_domain
+
+CHROMIUM = next((found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None)
+PICTURES = os.environ.get("SYNTH_TEST_PICTURES")
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.slow,
+    pytest.mark.timeout(900),
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on the path: install it with the system's package manager"),
+]
+METHODS = {
+    "self_instruct": {"target": 3, "batch": 3, "human_examples": 2, "machine_examples": 1},
+    "evol_instruct": {"rounds": 1, "roots": 2},
+    "constitutional": {"pairs": 2},
+}
+
+
+@pytest.fixture(scope="module")
+def world(made: Made, tmp_path_factory: pytest.TempPathFactory) -> Made:
+    """The prepared domain, one that is new, and one whose seeds do not pass."""
+    copy = made.copy(tmp_path_factory.mktemp("ui"))
+    write_domain(copy.domains, "harbours", methods=METHODS, targets={"sft": 20, "preference": 2}, schedule={"cron": "15 3 * * *", "timezone": "Europe/Berlin"})
+    write_domain(copy.domains, "piers", methods=METHODS, targets={"sft": 20, "preference": 2}, gates={"quality": "block"})
+    seeds = copy.domains / "piers" / "seeds.jsonl"
+    rows = [json.loads(line) for line in seeds.read_text().splitlines()]
+    seeds.write_text("".join(json.dumps(row) + "\n" for row in rows if row["topic"] != "oars" or "answer" in row))
+    return copy
+
+
+@pytest.fixture(scope="module")
+def ui(world: Made, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DagsterUi]:
+    with DagsterUi(world.env(), tmp_path_factory.mktemp("log") / "ui.log") as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"] if os.getuid() == 0 else [])
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    context = browser.new_context(viewport={"width": 1700, "height": 1100})
+    page = context.new_page()
+    page.set_default_timeout(60_000)
+    expect.set_options(timeout=60_000)
+    yield page
+    context.close()
+
+
+def picture(page: Page, name: str) -> None:
+    if PICTURES:
+        page.wait_for_timeout(1500)
+        page.screenshot(path=str(Path(PICTURES) / f"{name}.png"))
+
+
+def test_the_lineage_shows_every_stage(ui: DagsterUi, page: Page) -> None:
+    page.goto(f"{ui.url}/asset-groups")
+    for group in ("generation", "selection", "release", "settings"):
+        expect(page.get_by_text(group, exact=True).first).to_be_visible()
+    picture(page, "lineage-groups")
+    page.goto(f"{ui.url}/asset-groups?expanded=" + ",".join(f"synth_assets.definitions:__repository__:{g}" for g in ("generation", "selection", "release")))
+    picture(page, "lineage")
+
+
+def test_a_schedule_is_switched_on(ui: DagsterUi, page: Page) -> None:
+    assert all(one["status"] != "RUNNING" and one["description"] for one in ui.instigators().values())
+    page.goto(f"{ui.url}/automation")
+    expect(page.get_by_text("nightly_harbours").first).to_be_visible()
+    picture(page, "automation-before")
+    row = page.get_by_text("nightly_harbours").first.locator("xpath=ancestor::*[.//input[@type='checkbox'] or .//*[@role='switch']][1]")
+    row.locator("input[type=checkbox], [role=switch]").last.click(force=True)
+    ui.wait(lambda: ui.instigators()["nightly_harbours"]["status"] == "RUNNING", 30, "the schedule to be on")
+    page.reload()
+    expect(page.get_by_text("nightly_harbours").first).to_be_visible()
+    picture(page, "automation-after")
+
+
+def test_a_backfill_whose_worst_domain_stops_no_other(ui: DagsterUi, world: Made, page: Page) -> None:
+    asked = len(world.api.calls)
+    backfill = ui.backfill(["boats", "harbours", "piers"])
+    page.goto(f"{ui.url}/runs/b/{backfill}")
+    runs = ui.wait(lambda: len(found := ui.runs()) == 3 and found, 120, "three runs")
+    picture(page, "backfill-started")
+    ended = {run["tags"]["dagster/partition"]: ui.ended(run["runId"], 400) for run in runs}
+    assert ended == {"boats": "SUCCESS", "harbours": "SUCCESS", "piers": "FAILURE"}
+    page.reload()
+    picture(page, "backfill-finished")
+    warehouse = Warehouse(world.home / "warehouse.duckdb")
+    assert warehouse.query(BALANCE) == []
+    passed = warehouse.passed_slices()
+    assert {("mixed", "boats"), ("mixed", "harbours")} <= passed and not any(domain == "piers" for _, domain in passed - {("real_data", "piers")})
+    # What the ledger had was not asked again.
+    assert not [call for call in world.api.calls[asked:] if "piers" in call.text]
+    failed = next(run["runId"] for run in runs if run["tags"]["dagster/partition"] == "piers")
+    page.goto(f"{ui.url}/runs/{failed}")
+    expect(page.get_by_text(re.compile("Failure", re.IGNORECASE)).first).to_be_visible()
+    picture(page, "blocked-run")
+    page.goto(f"{ui.url}/assets/seeds?view=checks&partition=piers")
+    expect(page.get_by_text("topics_covered").first).to_be_visible()
+    picture(page, "failed-check")
+    # Mended and tried again alone, from the failure.
+    write_domain(world.domains, "piers", methods=METHODS, targets={"sft": 20, "preference": 2})
+    before = len(ui.runs())
+    again = ui.launch("piers")
+    assert ui.ended(again, 300) == "SUCCESS" and len(ui.runs()) == before + 1
+    assert ("mixed", "piers") in warehouse.passed_slices()
+
+
+def test_a_run_that_is_cancelled_leaves_no_process(ui: DagsterUi) -> None:
+    run = ui.launch("harbours")
+    ui.wait(lambda: ui.runs(runIds=[run])[0]["status"] == "STARTED", 120, "the run to start")
+    ui.cancel(run)
+    assert ui.ended(run, 120) == "CANCELED"
+    ui.wait(lambda: not ui.parts("multiprocessing.spawn"), 60, "the run's process to end")
+
+
+def test_a_run_whose_process_is_killed_goes_on_by_itself(ui: DagsterUi, world: Made) -> None:
+    run = ui.launch("boats")
+    ui.wait(lambda: ui.runs(runIds=[run])[0]["tags"].get("synth/process"), 120, "the run to have a process")
+    asked = len(world.api.calls)
+    kill(*ui.parts("multiprocessing.spawn"))
+    assert ui.ended(run, 120) == "FAILURE"
+    again = ui.wait(lambda: [one for one in ui.runs() if one["tags"].get("dagster/parent_run_id") == run], 120, "its retry")[0]
+    assert ui.ended(again["runId"], 300) == "SUCCESS"
+    assert len(world.api.calls) == asked
+
+
+def test_daemon_and_web_server_are_killed_in_a_backfill_and_nothing_is_lost(ui: DagsterUi, world: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    ui.backfill(["boats", "harbours", "piers"])
+    ui.wait(lambda: ui.parts("multiprocessing.spawn"), 120, "a run")
+    kill(*ui.parts("dagster._daemon"), *ui.parts("dagster_webserver"))
+    ui.gone(60)
+    for name, value in world.env().items():
+        if name.startswith(("SYNTH_", "ANTHROPIC_")):
+            monkeypatch.setenv(name, value)
+    told = {finding.subject: finding for finding in examine(Home(world.home)) if finding.level == "fault"}
+    assert "its process was killed" in told["runs"].what, told
+    ui.start()
+    unfinished = ["QUEUED", "STARTING", "STARTED", "CANCELING", "NOT_STARTED"]
+    ui.wait(lambda: not ui.runs(statuses=unfinished), 500, "all runs to end")
+    # Those that were killed failed, and their retries ended well.
+    newest = {run["tags"]["dagster/partition"]: run["status"] for run in reversed(ui.runs())}
+    assert newest == {"boats": "SUCCESS", "harbours": "SUCCESS", "piers": "SUCCESS"}
+    assert Warehouse(world.home / "warehouse.duckdb").query(BALANCE) == []
+
+
+def test_the_front_alone_is_killed_and_nothing_stays_behind(ui: DagsterUi) -> None:
+    ui.kill()
+    ui.gone(60)
+    ui.start()
