@@ -19,6 +19,7 @@ __all__ = [
     "NAME_PATTERN",
     "Benchmark",
     "BenchmarkFields",
+    "BestOfN",
     "Cap",
     "Constitutional",
     "Decontamination",
@@ -173,6 +174,16 @@ class Constitutional(Section):
     unchanged_cosine: Share = Field(default=0.98, description="A revision this near to the original is no revision. Our figure.")
 
 
+class BestOfN(Section):
+    """Several samples of one answer, the reward model's best against its worst (Magpie, arXiv 2406.08464: 5 at T 0.8)."""
+
+    pairs: int = Field(ge=1, le=1_000_000, description="Answered instructions that are sampled anew.")
+    samples: int = Field(default=5, ge=2, le=64)
+    temperature: float = Field(default=0.8, ge=0, le=2)
+    max_tokens: Tokens = 2048
+    rejected: Literal["worst", "random"] = Field(default="worst", description="The lowest (Magpie), or by seed one of those below the best (Tulu 3).")
+
+
 class Methods(Section):
     """Which methods run; a section that is left out does not run."""
 
@@ -182,6 +193,7 @@ class Methods(Section):
     distillation: Distillation = Distillation()
     reasoning: Reasoning | None = None
     constitutional: Constitutional | None = None
+    best_of_n: BestOfN | None = None
 
 
 class Toxicity(Section):
@@ -337,9 +349,9 @@ class Domain(Section):
     @classmethod
     def _make_pairs(cls, methods: Methods, info: ValidationInfo) -> Methods:
         targets = info.data.get("targets")
-        if targets is not None and targets.preference and methods.constitutional is None:
+        if targets is not None and targets.preference and methods.constitutional is None and methods.best_of_n is None:
             what = f"targets.preference is {targets.preference}, but no method makes pairs"
-            raise broken([Fault((), what, "add methods.constitutional, or write preference: 0")])
+            raise broken([Fault((), what, "add methods.constitutional or methods.best_of_n, or write preference: 0")])
         return methods
 
     @field_validator("real_data")

@@ -64,6 +64,7 @@ COLUMNS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "response_id": ("teacher_responses.id",),
         "rejected": ("teacher_responses.response",),
         **dict.fromkeys(("chosen", "critique"), _SAID),
+        "samples": ("teacher_responses.prompt",),
         **dict.fromkeys(
             ("chosen_score", "rejected_score"), ("teacher_responses.prompt", "teacher_responses.response", "seeds.response", "reward_model.weights")
         ),

@@ -166,13 +166,13 @@ TEACHER_RESPONSES = _stage(
 
 PREFERENCE_PAIRS = _stage(
     "preference_pairs",
-    "Pairs by critique and revision (Constitutional AI, Bai et al. 2022): chosen is the last revision, rejected the first answer.",
+    "Pairs by critique and revision (Constitutional AI, Bai et al. 2022: the last revision against the first answer) and of the best and worst of n samples.",
     _ID,
     _DOMAIN,
     _TOPIC,
     _LANGUAGE,
     _text("instruction_id", "The row of evolved_instructions that both answer."),
-    _text("response_id", "The row of teacher_responses that was revised."),
+    _text("response_id", "The row of teacher_responses that was revised, or whose prompt was answered anew."),
     _text("method", "constitutional or best_of_n."),
     _text("prompt", "Instruction and input as the teacher was shown them."),
     _text("chosen", "The better answer."),
@@ -180,6 +180,7 @@ PREFERENCE_PAIRS = _stage(
     Column("principle", "VARCHAR[]", "The principle of each revision, in order."),
     Column("critique", "VARCHAR[]", "The critique of each revision, in order."),
     _count("revisions", "How many revisions changed the answer."),
+    _text("samples", "For best_of_n every sample as JSON: response, score, aspects where a judge gave them, rule where it could not be used.", required=False),
     _number("chosen_score", "Reward of the chosen answer, as a percentile of the domain's reference responses.", required=True),
     _number("rejected_score", "Reward of the rejected answer, likewise.", required=True),
     _text("reward_version", "Version of the reward model that scored both."),

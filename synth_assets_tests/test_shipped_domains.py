@@ -61,7 +61,7 @@ def test_six_english_domains_and_a_chinese_one_use_every_method() -> None:
     assert sum(c.language == "en" for c in configs) >= 6 and any(c.language == "zh" for c in configs)
     for language in ("en", "zh"):
         methods = [c.methods for c in configs if c.language == language]
-        for method in ("self_instruct", "magpie", "evol_instruct", "reasoning", "constitutional"):
+        for method in ("self_instruct", "magpie", "evol_instruct", "reasoning", "constitutional", "best_of_n"):
             assert any(getattr(m, method) for m in methods), (language, method)
     assert {c.methods.distillation.style for c in configs} == {"plain", "orca"}
     assert all(c.seeds.license == "Apache-2.0" and {(f.source, f.license) for f in c.real_data} == {("curated", "curated")} for c in configs)

@@ -9,7 +9,18 @@ from synth_assets.accounts import Outcome
 from synth_assets.config import Domain
 from synth_assets.defs.resources import DomainsResource, EmbedderResource, TeacherResource, WarehouseResource
 from synth_assets.defs.stage import code_version, stage_asset, store
-from synth_assets.methods import constitutional, distillation, elimination, evol_instruct, instruction_pool, magpie, reasoning, scoring, self_instruct
+from synth_assets.methods import (
+    best_of_n,
+    constitutional,
+    distillation,
+    elimination,
+    evol_instruct,
+    instruction_pool,
+    magpie,
+    reasoning,
+    scoring,
+    self_instruct,
+)
 from synth_assets.methods import seeds as seeds_method
 
 GROUP = "generation"
@@ -83,7 +94,11 @@ def teacher_responses(
 
 
 @stage_asset(
-    "preference_pairs", group=GROUP, version=code_version(constitutional, scoring), deps=["seeds", "teacher_responses", "reward_model"], kinds=["anthropic"]
+    "preference_pairs",
+    group=GROUP,
+    version=code_version(constitutional, best_of_n, scoring),
+    deps=["seeds", "teacher_responses", "reward_model"],
+    kinds=["anthropic"],
 )
 def preference_pairs(
     context: dg.AssetExecutionContext,
@@ -92,13 +107,14 @@ def preference_pairs(
     teacher: TeacherResource,
     embedder: EmbedderResource,
 ) -> dg.MaterializeResult[Any]:
-    """Critique and revision of the teacher's own answers, both sides scored by the reward model."""
+    """Critique and revision of the teacher's own answers, and the best and worst of n new ones; both sides scored by the reward model."""
     from synth_assets.defs.rewards import Rewards
 
     domain, database = domains.load(context.partition_key).config, warehouse.open()
     outcome = begin(domain, "preference_pairs")
     responses = database.read_passed("teacher_responses", domain.name)
-    rewards = Rewards.of(database, embedder.open(), domain)
-    teacher.drive(domain, constitutional.plan(domain, responses, teacher.profile(domain), rewards.similarity, outcome))
+    rewards, profile = Rewards.of(database, embedder.open(), domain), teacher.profile(domain)
+    teacher.drive(domain, constitutional.plan(domain, responses, profile, rewards.similarity, outcome))
+    teacher.drive(domain, best_of_n.plan(domain, responses, profile, rewards.scorer, outcome))
     teacher.drive(domain, scoring.score_pairs(rewards.scorer, outcome))
     return store(context, database, "preference_pairs", outcome, domain=domain, calls=teacher.calls(outcome))

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from synth_assets.accounts import Outcome, Row
 from synth_assets.config import Constitutional, Domain
+from synth_assets.forecast.best_of_n import forecast_best_of_n
 from synth_assets.forecast.interval import NOTHING, Interval
 from synth_assets.forecast.known import Driven, requests_of
 from synth_assets.forecast.parts import SAMPLES, Part, Rows, Samples, Setting, sample_rows
@@ -90,6 +91,10 @@ def _unverified(pairs: Sequence[tuple[str, str]]) -> list[str]:
 
 def forecast_pairs(setting: Setting, responses: Rows) -> list[Part]:
     """Parts of preference_pairs."""
+    return [*_revisions(setting, responses), *forecast_best_of_n(setting, responses)]
+
+
+def _revisions(setting: Setting, responses: Rows) -> list[Part]:
     domain, settings = setting.domain, setting.domain.methods.constitutional
     if settings is None:
         return []

@@ -4,7 +4,8 @@ import re
 from collections.abc import Sequence
 
 from synth_assets.accounts import Outcome, Row
-from synth_assets.identity import canonical, row_id
+from synth_assets.config import Domain
+from synth_assets.identity import canonical, row_id, seeded
 from synth_assets.quality.findings import EVIDENCE, one_line
 from synth_assets.teacher.messages import Reply
 
@@ -28,6 +29,16 @@ def reject_reply(reply: Reply, base: Row, rule: str, outcome: Outcome, keys: Seq
     identity = row_id(base["domain"], "replies", canonical(base), reply.key)
     outcome.reject({**base, "id": identity, "text": reply.text}, rule, evidence=reply.evidence or one_line(reply.text[-EVIDENCE:]))
     outcome.use(identity, keys)
+
+
+def drawn_responses(domain: Domain, responses: Sequence[Row], method: str, most: int) -> list[Row]:
+    """Rows of teacher_responses that a method makes pairs from, drawn by seed: `most` at most, one per instruction, in the order of `responses`."""
+    first: dict[str, Row] = {}
+    for row in responses:
+        first.setdefault(row["instruction_id"], row)
+    rows = list(first.values())
+    places = seeded(domain.seed, domain.name, method, "responses").sample(range(len(rows)), min(most, len(rows)))
+    return [rows[place] for place in sorted(places)]
 
 
 def bare(text: str) -> str:

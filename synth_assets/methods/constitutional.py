@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from synth_assets.accounts import Outcome, Row
 from synth_assets.config import Domain
 from synth_assets.identity import row_id, seeded
-from synth_assets.methods.candidates import bare, folded, reject_reply
+from synth_assets.methods.candidates import bare, drawn_responses, folded, reject_reply
 from synth_assets.prompts import load, principles
 from synth_assets.teacher.messages import Plan, Profile, Reply, Request
 
@@ -28,7 +28,7 @@ def plan(domain: Domain, responses: Sequence[Row], profile: Profile, similarity:
     settings = domain.methods.constitutional
     if settings is None:
         return
-    pairs = [_begin(domain, row) for row in chosen_responses(domain, responses)]
+    pairs = [_begin(domain, row) for row in drawn_responses(domain, responses, METHOD, settings.pairs)]
     outcome.planned += len(pairs)
     living = pairs
     for number in range(settings.rounds):
@@ -53,18 +53,6 @@ def plan(domain: Domain, responses: Sequence[Row], profile: Profile, similarity:
             outcome.kept.append(pair)
 
 
-def chosen_responses(domain: Domain, responses: Sequence[Row]) -> list[Row]:
-    """The answers that are put through, drawn by seed: at most one per instruction, in the order of `responses`."""
-    settings = domain.methods.constitutional
-    assert settings is not None
-    first: dict[str, Row] = {}
-    for row in responses:
-        first.setdefault(row["instruction_id"], row)
-    rows = list(first.values())
-    places = seeded(domain.seed, domain.name, METHOD, "responses").sample(range(len(rows)), min(settings.pairs, len(rows)))
-    return [rows[place] for place in sorted(places)]
-
-
 def principle_for(domain: Domain, response_id: str, number: int) -> str:
     """The principle of one round, by seed."""
     pool = domain.principles or principles(domain.language)
@@ -85,6 +73,7 @@ def _begin(domain: Domain, row: Row) -> Row:
         "principle": [],
         "critique": [],
         "revisions": 0,
+        "samples": None,
         "model": row["model"],
         "prompt_version": f"{load('critique', domain.language).version} {load('revision', domain.language).version}",
         "call_keys": [],

@@ -28,8 +28,12 @@ def system_for(domain: Domain, row: Row, profile: Profile) -> str:
     if domain.methods.distillation.style == "orca":
         pool = system_messages(domain.language)
         drawn = pool[seeded(domain.seed, domain.name, METHOD, row["id"]).randrange(len(pool))]
-    brevity = load("distill_small", domain.language).system if profile.small else ""
-    return ("" if domain.language == "zh" else " ").join(filter(None, (drawn, brevity)))
+    return ("" if domain.language == "zh" else " ").join(filter(None, (drawn, brevity(domain, profile))))
+
+
+def brevity(domain: Domain, profile: Profile) -> str:
+    """What a small model is told before every question; nothing for others."""
+    return load("distill_small", domain.language).system if profile.small else ""
 
 
 def prompt_version(domain: Domain, profile: Profile) -> str:

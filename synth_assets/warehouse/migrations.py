@@ -37,6 +37,7 @@ MIGRATIONS: tuple[Migration, ...] = (
             *(f"alter table synth.reviews add column if not exists {name} VARCHAR" for name in ("reason", "corrected", "undoes")),
         ),
     ),
+    Migration(3, "all samples of a best_of_n pair", ("alter table synth.preference_pairs add column if not exists samples VARCHAR",)),
 )
 """All steps, in order."""
 

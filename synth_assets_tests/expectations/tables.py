@@ -29,6 +29,7 @@ DOMAIN = Domain.model_validate(
             "evol_instruct": {"rounds": 2},
             "reasoning": {"samples": 2},
             "constitutional": {"pairs": 4, "rounds": 2},
+            "best_of_n": {"pairs": 1},
         },
         "gates": {"quality": "warn"},
         "spot_check": {"gate": 5, "audit": 2, "max_defect_rate": 0.8, "required": True},
@@ -173,7 +174,15 @@ def _pairs(tables: Tables) -> list[Row]:
         _common(f"p{n}", row["topic"])
         | {"instruction_id": row["instruction_id"], "response_id": row["id"], "method": "constitutional", "prompt": row["prompt"]}
         | {"chosen": "Briefly: " + row["response"] if n % 2 else row["response"][: len(row["response"]) // 2] + ".", "rejected": row["response"]}
-        | {"principle": ["Give reasons."], "critique": [CRITIQUE], "revisions": 1, "chosen_score": 0.7, "rejected_score": 0.4, "reward_version": "v1"}
+        | {
+            "principle": ["Give reasons."],
+            "critique": [CRITIQUE],
+            "revisions": 1,
+            "samples": None,
+            "chosen_score": 0.7,
+            "rejected_score": 0.4,
+            "reward_version": "v1",
+        }
         | _MADE
         for n, row in enumerate(tables["teacher_responses"][1:5])
     ]

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 from hypothesis import given, settings
@@ -22,9 +23,10 @@ from synth_assets.forecast.known import Known
 from synth_assets.forecast.past import STAGES, Method, Past, Step
 from synth_assets.home import Home
 from synth_assets.identity import digest
-from synth_assets.methods import constitutional, distillation, evol_instruct, magpie, reasoning, self_instruct
+from synth_assets.methods import best_of_n, constitutional, distillation, evol_instruct, magpie, reasoning, self_instruct
 from synth_assets.methods import seeds as seeds_method
 from synth_assets.methods.instruction_pool import InstructionPool
+from synth_assets.methods.scoring import Direct
 from synth_assets.records import SeedRecord
 from synth_assets.teacher.messages import Plan, Profile, Reply, Request
 from synth_assets.teacher.prices import Price
@@ -38,6 +40,7 @@ METHODS: dict[str, dict[str, Any]] = {
     "evol_instruct": {"rounds": 2, "roots": 5, "max_tokens": 80},
     "reasoning": {"samples": 2, "max_tokens": 100},
     "constitutional": {"pairs": 4, "rounds": 2, "max_tokens": 90},
+    "best_of_n": {"pairs": 3, "samples": 3, "max_tokens": 70},
     "distillation": {"max_tokens": 100, "style": "orca"},
 }
 
@@ -98,7 +101,9 @@ class World:
         traced = [row for row in evolved if row["answer"] is not None]
         self._drive(reasoning.plan(domain, traced, profile, verify, made[3]), STAGES[2])
         self._drive(distillation.plan(domain, [row for row in evolved if row["answer"] is None], profile, made[3]), STAGES[2])
-        self._drive(constitutional.plan(domain, self._sorted(made[3]), profile, None, made[4]), STAGES[3])
+        answered = self._sorted(made[3])
+        self._drive(constitutional.plan(domain, answered, profile, None, made[4]), STAGES[3])
+        self._drive(best_of_n.plan(domain, answered, profile, Direct("", lambda prompts, texts: np.zeros(len(texts))), made[4]), STAGES[3])
 
     def _drive(self, plan: Plan, stage: str) -> None:
         try:
@@ -220,7 +225,7 @@ def test_a_paid_run_without_a_budget_is_told_what_it_costs_and_what_to_set(tmp_p
     with pytest.raises(BudgetExceeded) as caught:
         require_budget(Home(tmp_path / "home"), CLAUDE, [shipped()])
     said = str(caught.value)
-    assert "science: $0.0" in said and "Set SYNTH_BUDGET_USD=" in said and "budget_usd in a domain's file" in said
+    assert "science: $0." in said and "Set SYNTH_BUDGET_USD=" in said and "budget_usd in a domain's file" in said
     assert CLAUDE["ANTHROPIC_API_KEY"] not in said and not (tmp_path / "home").exists()
     with pytest.raises(BudgetExceeded, match="Set SYNTH_PRICE_USD_PER_MTOK"):
         require_budget(Home(tmp_path / "home"), CLAUDE | {"SYNTH_TEACHER": "new-model"}, [shipped()])

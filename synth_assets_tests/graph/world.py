@@ -42,6 +42,7 @@ def write_domain(folder: Path, name: str = "boats", **changes: Any) -> Path:
             "evol_instruct": {"rounds": 2, "roots": 4},
             "reasoning": {"samples": 2},
             "constitutional": {"pairs": 6},
+            "best_of_n": {"pairs": 4, "samples": 3},
         },
         "gates": {"quality": "warn"},
         "spot_check": {"gate": 5, "audit": 2},

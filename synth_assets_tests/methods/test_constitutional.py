@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from synth_assets.accounts import Outcome, Row
 from synth_assets.config import Domain
 from synth_assets.methods import constitutional
-from synth_assets.methods.constitutional import CRITIQUE_TOKENS, SMALL_CRITIQUE_TOKENS, Similarity, chosen_responses, principle_for
+from synth_assets.methods.candidates import drawn_responses
+from synth_assets.methods.constitutional import CRITIQUE_TOKENS, SMALL_CRITIQUE_TOKENS, Similarity, principle_for
 from synth_assets.prompts import load, principles
 from synth_assets.teacher.messages import Profile, Reply, Request
 from synth_assets_tests.methods.driving import LARGE, SEEDS, SMALL, Answer, make_domain, mixtures, picking, reply, rules, run
@@ -148,12 +149,12 @@ def test_a_critique_that_ran_out_of_tokens_still_says_what_is_wrong() -> None:
 def test_at_most_one_answer_per_instruction_is_drawn_always_the_same() -> None:
     domain = make_domain(constitutional={"pairs": 3})
     rows = [row for answer in response_rows() for row in (answer, {**answer, "id": f"second-{answer['id']}"})]
-    drawn = [row["id"] for row in chosen_responses(domain, rows)]
+    drawn = [row["id"] for row in drawn_responses(domain, rows, constitutional.METHOD, 3)]
     assert len(drawn) == 3
     assert drawn == sorted(drawn)
     assert not any(identity.startswith("second") for identity in drawn)
-    assert drawn == [row["id"] for row in chosen_responses(domain, rows)]
-    assert len(chosen_responses(make_domain(constitutional={"pairs": 9}), rows)) == 4
+    assert drawn == [row["id"] for row in drawn_responses(domain, rows, constitutional.METHOD, 3)]
+    assert len(drawn_responses(domain, rows, constitutional.METHOD, 9)) == 4
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
