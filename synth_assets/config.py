@@ -105,7 +105,12 @@ class SelfInstruct(Section):
     max_words: Annotated[Words, _not_below("min_words")] = Field(default=150, validate_default=True)
     temperature: float = Field(default=0.7, ge=0, le=2)
     top_p: Share = 0.5
+    presence_penalty: float = Field(default=2.0, ge=-2, le=2, description="Not sent to a small model, which has a repeat penalty instead.")
     max_tokens: Tokens = 1024
+    style: Literal["classified", "inline"] = Field(
+        default="classified", description="Instances by the kind of the task (the paper), or instruction and input in one reply (Alpaca)."
+    )
+    instances: int = Field(default=5, ge=1, le=5, description="Asked for per task that needs an input; the paper keeps 5 at most.")
 
 
 class Magpie(Section):

@@ -44,6 +44,7 @@ COLUMNS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "instruction": ("seeds.instruction", "seeds.input"),
         "input": ("seeds.instruction", "seeds.input"),
         "parent_ids": ("seeds.id",),
+        **dict.fromkeys(("task_kind", "output"), ("seeds.instruction",)),
     },
     _EVOLVED: {
         **{name: (f"seeds.{name}", f"{_GENERATED}.{name}") for name in ("domain", "topic", "language", "instruction", "input")},

@@ -15,6 +15,7 @@ from synth_assets.methods import (
     distillation,
     elimination,
     evol_instruct,
+    instances,
     instruction_pool,
     magpie,
     reasoning,
@@ -44,7 +45,9 @@ def seeds(context: dg.AssetExecutionContext, warehouse: WarehouseResource, domai
     return store(context, warehouse.open(), "seeds", outcome, domain=loaded.config)
 
 
-@stage_asset("generated_instructions", group=GROUP, version=code_version(self_instruct, magpie, instruction_pool), deps=["seeds"], kinds=["anthropic"])
+@stage_asset(
+    "generated_instructions", group=GROUP, version=code_version(self_instruct, instances, magpie, instruction_pool), deps=["seeds"], kinds=["anthropic"]
+)
 def generated_instructions(
     context: dg.AssetExecutionContext, warehouse: WarehouseResource, domains: DomainsResource, teacher: TeacherResource
 ) -> dg.MaterializeResult[Any]:

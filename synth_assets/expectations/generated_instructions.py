@@ -7,7 +7,7 @@ import sys
 from collections import Counter
 
 from synth_assets.config import Domain, SelfInstruct
-from synth_assets.expectations.check import Check, Column, Figure, StageSlice, Suite, at_least, at_most, each_of, texts
+from synth_assets.expectations.check import Check, Column, Figure, StageSlice, Suite, at_least, at_most, each_of, holds, texts
 from synth_assets.expectations.common import candidates_pass, nearest, shared
 from synth_assets.quality.instruction_filters import instruction_findings
 from synth_assets.quality.words import words
@@ -54,9 +54,37 @@ def _nearest_rouge_l(rows: StageSlice) -> list[float]:
     from synth_assets.quality.near_duplicates import rouge_l_pairs
 
     seeds = texts(rows.fact("seeds"), "instruction")
-    instructions = [*seeds, *texts(rows.frame, "instruction")]
-    # Two seeds may be as like as their author wants.
-    return nearest(rouge_l_pairs([words(text) for text in instructions], _rouge_l_limit(rows.domain)), len(instructions), first=len(seeds))
+    own = texts(rows.frame, "instruction")
+    first = [place == task for place, task in enumerate(_tasks(rows))]
+    instructions = [*seeds, *(text for text, compared in zip(own, first, strict=True) if compared)]
+    # Two seeds may be as like as their author wants, and instances of one task share its instruction.
+    found = nearest(rouge_l_pairs([words(text) for text in instructions], _rouge_l_limit(rows.domain)), len(instructions), first=len(seeds))
+    scores = iter(found)
+    return [next(scores) if compared else 0.0 for compared in first]
+
+
+def _tasks(rows: StageSlice) -> list[int]:
+    """Per row, the place of the first row of its task; a row without a task is its own."""
+    seen: dict[str, int] = {}
+    named = rows.frame["task_id"] if "task_id" in rows.frame else [None] * len(rows.frame)
+    return [seen.setdefault(task, place) if isinstance(task, str) else place for place, task in enumerate(named)]
+
+
+def _instances_hold(rows: StageSlice) -> list[bool]:
+    """Whether the filters of instances pass the row, alone and beside the others of its task."""
+    from synth_assets.methods.candidates import folded
+    from synth_assets.methods.instances import instance_findings
+
+    settings = rows.domain.methods.self_instruct or SelfInstruct(target=1)
+    tasks, asked = _tasks(rows), texts(rows.frame, "instruction")
+    inputs, outputs, kinds = texts(rows.frame, "input"), list(rows.frame["output"]), list(rows.frame["task_kind"])
+    together = Counter(tasks)
+    again = Counter((task, folded(material)) for task, material in zip(tasks, inputs, strict=True))
+    passing = []
+    for place, (task, material, output, kind) in enumerate(zip(tasks, inputs, outputs, kinds, strict=True)):
+        alone = kind not in ("classification", "with_input") or not instance_findings(material, output if isinstance(output, str) else "")
+        passing.append(alone and asked[place] == asked[task] and together[task] <= settings.instances and again[task, folded(material)] == 1)
+    return passing
 
 
 def _topic_entropy(rows: StageSlice) -> float | None:
@@ -67,7 +95,8 @@ def _topic_entropy(rows: StageSlice) -> float | None:
 
 
 def _target_share(rows: StageSlice) -> float | None:
-    made = Counter(texts(rows.frame, "method"))
+    methods = texts(rows.frame, "method")
+    made = Counter(methods[place] for place in set(_tasks(rows)))
     return min((made[method] / target for method, target in _targets(rows.domain).items()), default=None)
 
 
@@ -105,6 +134,14 @@ SUITE = Suite(
             "An instruction that says again what a seed or another one says.",
             at_most(_rouge_l_limit),
             Column("nearest_rouge_l", _nearest_rouge_l),
+        ),
+        Check(
+            "instances_hold",
+            "structure",
+            "No instance has an output that is empty, equals its input or ends with a colon; a task has no input twice, and no more instances than asked for.",
+            "An instance that its own filters reject, or a task with one input and two outputs.",
+            holds,
+            Column("instance_filters_pass", _instances_hold),
         ),
         Check(
             "topics_spread",

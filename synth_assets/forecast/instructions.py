@@ -1,21 +1,31 @@
-"""What generated_instructions will ask: batches until enough is accepted, or the attempt limit is reached."""
+"""What generated_instructions will ask: batches until enough is accepted, or the attempt limit is reached, and what Self-Instruct asks of each accepted one.
+
+The batches of a plan are attempts, kinds and examples in turn; which one a batch is, its system message tells.
+"""
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 from synth_assets.accounts import Outcome, Row
 from synth_assets.config import Magpie, SelfInstruct
 from synth_assets.forecast.interval import NOTHING, Interval
-from synth_assets.forecast.known import Driven
+from synth_assets.forecast.known import Driven, requests_of
 from synth_assets.forecast.parts import Part, Rows, Samples, Setting, sample_rows
-from synth_assets.methods import magpie, self_instruct
+from synth_assets.forecast.sizes import LIKELY_RATIO
+from synth_assets.methods import instances, magpie, self_instruct
 from synth_assets.methods.instruction_pool import InstructionPool
+from synth_assets.prompts import load
 from synth_assets.teacher.messages import Plan, Request
 
 __all__ = ["forecast_generated"]
 
 ACCEPTED = {self_instruct.METHOD: 0.7, magpie.METHOD: 0.6}
 """Share of attempts that pass the filters, where no earlier run says it."""
+NEEDING = 0.4
+"""Share of the accepted instructions that need examples, likewise."""
+KIND_WRITTEN, EXAMPLES = 3.0, 4.0
+"""Tokens of a kind, and of a reply with examples as a multiple of an instruction's."""
 STATES = 200_000
 """Above so many steps of the exact expectation, the simple ratio is near enough."""
 
@@ -36,29 +46,86 @@ def forecast_generated(setting: Setting, seeds: Sequence[Row]) -> tuple[list[Par
         if settings is None:
             continue
         outcome = Outcome()
+        watched = Watched(setting, begin(pool, outcome))
         # Where the pool is not known, no more than the first batch is: what is accepted depends on the pool.
-        driven = setting.known.drive(begin(pool, outcome), None if rows.exact else 1)
+        driven = setting.known.drive(watched.plan(), None if rows.exact else 1)
         more = NOTHING
         if not driven.ended:
-            own, more = _rest(setting, method, settings, driven, outcome, _samples(setting, seeds, settings, begin))
+            own, more = _rest(setting, method, settings, driven, watched, outcome, _samples(setting, seeds, settings, begin))
             parts += own
         rows = Rows([*rows.known, *outcome.kept], rows.more + more)
     return parts, rows
 
 
-def _rest(setting: Setting, method: str, settings: SelfInstruct | Magpie, driven: Driven, outcome: Outcome, samples: Samples) -> tuple[list[Part], Interval]:
+@dataclass
+class Watched:
+    """A plan on its way, and the step of each of its batches: 1 for attempts, 2 for kinds, 3 for examples."""
+
+    setting: Setting
+    inner: Plan
+    steps: list[tuple[int, int]] = field(default_factory=list)
+    """(step, requests) of every batch."""
+
+    def plan(self) -> Plan:
+        """The plan itself."""
+        language = self.setting.domain.language
+        systems = {load(name, language).system: step for name, step in zip(instances.TEMPLATES, (2, 3, 3), strict=True)}
+        step = 1
+        try:
+            batch = next(self.inner)
+            while True:
+                # An empty batch has no system message: it is the one after the last.
+                step = systems.get(batch[0].system, 1) if batch else step + 1
+                self.steps.append((step, len(batch)))
+                batch = self.inner.send((yield batch))
+        except StopIteration:
+            return
+
+    @property
+    def attempts(self) -> int:
+        """Attempts so far, those of the present batch included."""
+        return sum(size for step, size in self.steps if step == 1)
+
+
+def _rest(
+    setting: Setting, method: str, settings: SelfInstruct | Magpie, driven: Driven, watched: Watched, outcome: Outcome, samples: Samples
+) -> tuple[list[Part], Interval]:
     """Parts of the batches from the present one on, and the instructions that come of them."""
     limit = math.ceil(settings.target * settings.attempts_per_target)
-    attempts, accepted, under_way = sum(driven.sizes), len(outcome.kept), driven.sizes[-1]
+    attempts, accepted = watched.attempts, len({row.get("task_id", row["id"]) for row in outcome.kept if row["method"] == method})
+    step, size = watched.steps[-1]
+    under_way = next(size for step, size in reversed(watched.steps) if step == 1)
     rate = setting.past[method].rate if method in setting.past else ACCEPTED[method]
     wanted = settings.target - accepted
     least = min(limit - attempts, math.ceil(max(0, wanted - under_way) / settings.batch) * settings.batch) if setting.known.empty else 0
     likely = expected_attempts(wanted, settings.batch, limit - attempts + under_way, rate) - under_way
     following = Interval(least, likely, limit - attempts)
-    made = Interval(0, min(wanted, rate * (under_way + following.likely)), wanted)
     typical, batched = setting.typical.instruction, method != magpie.METHOD
-    parts = setting.certain(method, 1, driven.missing, typical, batched=batched)
-    return [*parts, setting.part(method, 1, following, samples, typical, batched=batched)], made
+    written = (typical, KIND_WRITTEN, EXAMPLES * typical)[step - 1]
+    parts = setting.certain(method, step, driven.missing, written, batched=batched)
+    parts.append(setting.part(method, 1, following, samples, typical, batched=batched))
+    if not isinstance(settings, SelfInstruct) or settings.style == "inline":
+        return parts, Interval(0, min(wanted, rate * (under_way + following.likely)), wanted)
+    # Every attempt may be accepted and fail as a task; the present batch's tasks are counted where it has not come as far.
+    most = following.high + (under_way if step == 1 else 0)
+    tasks = Interval(0, min(wanted, rate * most), most)
+    examples = tasks.scaled(0, NEEDING, 1) + (Interval(0, NEEDING * size, size) if step == 2 else NOTHING)
+    longest = setting.longest()
+    for place, calls, name in ((2, tasks, "kind"), (3, examples, "examples")):
+        own = Samples(*(_of_tasks(setting, settings, name, size) for size in (1, int(typical / LIKELY_RATIO[setting.domain.language]), longest)))
+        parts.append(setting.part(method, place, calls, own, (KIND_WRITTEN, EXAMPLES * typical)[place - 2]))
+    rows = wanted * settings.instances
+    return parts, Interval(0, min(wanted, rate * (under_way + following.likely)), rows)
+
+
+def _of_tasks(setting: Setting, settings: SelfInstruct, name: str, size: int) -> list[Request]:
+    """Requests about instructions of `size` bytes: their kinds, or examples of them, of both kinds."""
+    made: list[Request] = []
+    for kind in ("Classification", "Input", "分类", "输入")[2 * (setting.domain.language == "zh") :][:2]:
+        tasks = [{**row, "call_keys": []} for row in sample_rows(setting.domain, size)]
+        batches = requests_of(instances.plan(setting.domain, settings, tasks, setting.profile, Outcome()), lambda request, kind=kind: kind, 2)  # type: ignore[misc]
+        made += batches[0] if name == "kind" else batches[-1]
+    return made
 
 
 def expected_attempts(wanted: int, batch: int, limit: int, rate: float) -> float:

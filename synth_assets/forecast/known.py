@@ -8,6 +8,7 @@ import json
 import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from synth_assets.forecast.sizes import likely_tokens
 from synth_assets.teacher.endpoint import Endpoint
@@ -99,7 +100,7 @@ MEASURED = 200
 _NEWEST = "select request, input_tokens from replies where endpoint = ?1 and model = ?2 and (?3 is null or domain = ?3) order by id desc limit ?4"
 
 
-def requests_of(plan: Plan, answer: Callable[[Request], str], most: int) -> list[list[Request]]:
+def requests_of(plan: Plan[Any], answer: Callable[[Request], str], most: int) -> list[list[Request]]:
     """The first `most` batches of `plan` when every request gets the text that `answer` gives: for measuring what a method sends."""
     batches: list[list[Request]] = []
     try:

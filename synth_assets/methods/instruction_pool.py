@@ -4,7 +4,7 @@ Self-Instruct and Magpie share one pool per domain, so that neither repeats the 
 once, and enters only when none fires; the order of the requests alone decides what is in.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from synth_assets.accounts import Outcome, Row
 from synth_assets.config import Domain
@@ -21,6 +21,8 @@ class InstructionPool:
         self.language = language
         self.seeds = tuple(seeds)
         self.machine: list[Row] = []
+        """Rows that may be shown as examples: one per task."""
+        self._texts = [(str(seed["id"]), str(seed["instruction"])) for seed in self.seeds]
         self._rouge = RougePool()
         for seed in self.seeds:
             self._rouge.add(words(seed["instruction"]))
@@ -38,15 +40,21 @@ class InstructionPool:
         near = self._rouge.exceeds(tokens, rouge_l)
         if near is not None:
             index, score = near
-            other = (*self.seeds, *self.machine)[index]
-            outcome.reject(row, "near_duplicate_rouge_l", score, f"{other['id']}: {other['instruction'][:80]}")
+            identity, text = self._texts[index]
+            outcome.reject(row, "near_duplicate_rouge_l", score, f"{identity}: {text[:80]}")
             fired = True
         if fired:
             return False
         if wanted:
             self._rouge.add(tokens)
+            self._texts.append((str(row["id"]), str(row["instruction"])))
             self.machine.append(row)
         return True
+
+    def settle(self, tasks: Iterable[Row], standing: Mapping[str, Row]) -> None:
+        """Show each of `tasks` by its row in `standing` from now on, and never where it has none; its words stay, so that none comes again."""
+        settled = {task["id"] for task in tasks}
+        self.machine = [standing.get(row["id"], row) for row in self.machine if row["id"] not in settled or row["id"] in standing]
 
 
 def topic_for(domain: Domain, method: str, attempt: int) -> str:

@@ -71,6 +71,7 @@ def plan(domain: Domain, pool: InstructionPool, outcome: Outcome) -> Plan:
                 "model": reply.model,
                 "call_keys": [reply.key],
             }
+            row["task_id"] = row["id"]
             outcome.use(row["id"], [reply.key])
             wanted = accepted < settings.target
             findings = repetition_findings(instruction, domain.gates.rules)

@@ -1,8 +1,9 @@
-"""Self-Instruct (Wang et al. 2022, arXiv 2212.10560), with instruction and input in one reply as in Alpaca.
+"""Self-Instruct (Wang et al. 2022, arXiv 2212.10560): a growing pool of instructions, and instances by the kind of the task.
 
 Every request shows examples drawn by seed, human ones from the seeds and machine-made ones from the pool, as earlier turns, and
 asks for one new task on the topic whose turn it is. Replies go through the paper's instruction filters and ROUGE-L against seeds
-and pool; the pool grows between batches, until the target of accepted instructions or the attempt limit is reached.
+and pool; what passes gets its instances (`instances`), or in the style `inline` brings its input with it, as in Alpaca. The pool grows
+between batches, until the target of accepted instructions or the attempt limit is reached.
 """
 
 import math
@@ -10,8 +11,9 @@ import re
 from itertools import count
 
 from synth_assets.accounts import Outcome, Row
-from synth_assets.config import Domain
+from synth_assets.config import Domain, SelfInstruct
 from synth_assets.identity import row_id, seeded
+from synth_assets.methods import instances
 from synth_assets.methods.candidates import bare, unusable
 from synth_assets.methods.instruction_pool import InstructionPool, topic_for, topic_words
 from synth_assets.prompts import Turn, load
@@ -40,28 +42,46 @@ def plan(domain: Domain, pool: InstructionPool, profile: Profile, outcome: Outco
         asked = [_ask(domain, pool, profile, attempt, batch) for attempt in range(attempts, attempts + size)]
         outcome.planned += size
         replies = yield [request for request, _ in asked]
+        taken: list[Row] = []
         for attempt, ((_, base), reply) in enumerate(zip(asked, replies, strict=True), start=attempts):
             if unusable(reply, base, outcome):
                 continue
-            instruction, material = split_input(reply.text, domain.language)
+            instruction, material = split_input(reply.text, domain.language) if settings.style == "inline" else (bare(reply.text), "")
             row: Row = {
                 **base,
                 "id": row_id(domain.name, "generated_instructions", METHOD, attempt, instruction, material, *base["parent_ids"]),
                 "instruction": instruction,
                 "input": material,
+                "task_id": None,
+                "task_kind": None,
+                "output": None,
                 "model": reply.model,
                 "call_keys": [reply.key],
             }
-            outcome.use(row["id"], [reply.key])
-            wanted = accepted < settings.target
+            row["task_id"] = row["id"]
+            wanted = accepted + len(taken) < settings.target
             if not instruction:
                 outcome.reject(row, "empty", evidence=one_line(reply.text))
             elif material.endswith((":", "：")):
                 outcome.reject(row, "input_unfinished", evidence=one_line(material[-60:]))
             elif pool.offer(row, outcome, min_words=settings.min_words, max_words=settings.max_words, rouge_l=settings.rouge_l, wanted=wanted):
-                (outcome.kept if wanted else outcome.surplus).append(row)
-                accepted += wanted
+                (taken if wanted else outcome.surplus).append(row)
+            if not taken or taken[-1] is not row:
+                outcome.use(row["id"], [reply.key])
+        accepted += yield from _finish(domain, settings, pool, taken, profile, outcome)
         attempts += size
+
+
+def _finish(domain: Domain, settings: SelfInstruct, pool: InstructionPool, taken: list[Row], profile: Profile, outcome: Outcome) -> Plan[int]:
+    """Keep `taken`, instructions that passed every filter, with their instances where they get any; returns how many of them stand."""
+    if settings.style == "inline":
+        for row in taken:
+            outcome.use(row["id"], row["call_keys"])
+        outcome.kept.extend(taken)
+        return len(taken)
+    standing = yield from instances.plan(domain, settings, taken, profile, outcome)
+    pool.settle(taken, standing)
+    return len(standing)
 
 
 def split_input(text: str, language: str) -> tuple[str, str]:
@@ -77,14 +97,16 @@ def _ask(domain: Domain, pool: InstructionPool, profile: Profile, attempt: int, 
     template = load("self_instruct", domain.language)
     topic = topic_for(domain, METHOD, attempt)
     shown = _examples(pool, settings.human_examples, settings.machine_examples, profile, (domain.seed, domain.name, METHOD, attempt))
-    turns = [Turn(template.ask(topic=topic_words(domain, r["topic"])), _written(r, domain.language)) for r in shown]
+    inline = settings.style == "inline"
+    turns = [Turn(template.ask(topic=topic_words(domain, r["topic"])), _written(r, domain.language) if inline else r["instruction"]) for r in shown]
+    penalty = {"presence_penalty": settings.presence_penalty} if settings.presence_penalty and not profile.small else {}
     system, messages = template.render(turns, title=domain.title, topic=topic_words(domain, topic))
     request = Request(
         messages,
         settings.max_tokens,
         system,
         sample=attempt,
-        sampling=profile.sampling(temperature=settings.temperature, top_p=settings.top_p),
+        sampling=profile.sampling(temperature=settings.temperature, top_p=settings.top_p, **penalty),
     )
     base: Row = {
         "domain": domain.name,

@@ -37,7 +37,14 @@ MIGRATIONS: tuple[Migration, ...] = (
             *(f"alter table synth.reviews add column if not exists {name} VARCHAR" for name in ("reason", "corrected", "undoes")),
         ),
     ),
-    Migration(3, "all samples of a best_of_n pair", ("alter table synth.preference_pairs add column if not exists samples VARCHAR",)),
+    Migration(
+        3,
+        "all samples of a best_of_n pair, instances of tasks",
+        (
+            "alter table synth.preference_pairs add column if not exists samples VARCHAR",
+            *(f"alter table synth.generated_instructions add column if not exists {name} VARCHAR" for name in ("task_id", "task_kind", "output")),
+        ),
+    ),
 )
 """All steps, in order."""
 

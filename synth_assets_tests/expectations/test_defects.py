@@ -178,6 +178,7 @@ DEFECTS: Sequence[Defect] = [
     change("generated_instructions", "word_limits_hold", (2, {"instruction": "Tie ropes quickly"}), (4, {"instruction": "why " * 151})),
     change("generated_instructions", "instruction_filters_hold", (1, {"instruction": "Draw the outline of an old lighthouse for me."})),
     change("generated_instructions", "no_near_duplicates", (1, {"instruction": "How many hours lie between two low waters?"})),
+    change("generated_instructions", "instances_hold", (1, {"task_kind": "with_input", "input": "Six hours.", "output": "six hours"})),
     change_all("generated_instructions", "topics_spread", lambda _, row: {"topic": "tides"}),
     change_all("generated_instructions", "targets_reached", lambda _, row: {"method": "self_instruct"}),
     account("generated_instructions", "yield_sufficient", planned=100, rejected=100),

@@ -36,6 +36,11 @@ def teacher(call: Call) -> Answer:
         return Answer(f"{_THINGS[number % 16]}？我住在{number % 90 + 3}楼。")
     if "编写任务" in system:
         return Answer(f"{_FORMS[number % 8]}{_THINGS[number // 8 % 16]}，读者是{number % 60 + 6}岁的人。")
+    if "说出任务需要什么" in system:
+        return Answer(("分类", "输入", "完整")[number % 3])
+    if "写例子" in system:
+        first, second = ("输出", "输入") if "分类" in system else ("输入", "输出")
+        return Answer("\n".join(f"{first}：{_THINGS[(number + n) % 16]}\n{second}：编号是{number % 89 + n}" for n in range(4)))
     if "改编任务" in system:
         task = text.removeprefix("任务：").rstrip("。？")
         return Answer(text if number % 5 == 0 else f"{task}，并且举{number % 7 + 2}个身边的例子，再指出其中最容易被忽略的一点。")

@@ -37,7 +37,7 @@ def write_domain(folder: Path, name: str = "boats", **changes: Any) -> Path:
         "seeds": {"path": f"{name}/seeds.jsonl", "source": "the tests", "license": "CC0-1.0"},
         "targets": {"sft": 40, "preference": 8},
         "methods": {
-            "self_instruct": {"target": 6, "batch": 4, "human_examples": 2, "machine_examples": 1},
+            "self_instruct": {"target": 6, "batch": 4, "human_examples": 2, "machine_examples": 1, "instances": 2},
             "magpie": {"target": 2, "batch": 2},
             "evol_instruct": {"rounds": 2, "roots": 4},
             "reasoning": {"samples": 2},
@@ -86,6 +86,11 @@ def teacher(call: Call) -> Answer:
         return Answer(f"Could you tell me about {_THINGS[number % 16]} on lake number {number % 97}?")
     if "write tasks for" in system or "write tasks." in system:
         return Answer(f"{_VERBS[number % 8]} {_THINGS[number // 8 % 16]}, as skipper {number % 89} saw it.")
+    if "what a task needs" in system:
+        return Answer(("Classification", "Input", "Complete")[number % 3])
+    if "write examples for" in system:
+        first, second = ("Output", "Input") if "classification" in system else ("Input", "Output")
+        return Answer("\n".join(f"{first}: {_THINGS[(number + n) % 16]}\n{second}: it is number {number % 89 + n}" for n in range(4)))
     if "rewrite tasks" in system:
         return Answer(
             text if number % 5 == 0 else f"{text.removeprefix('Task: ').rstrip('.?')}, naming {number % 7 + 2} causes and one remedy that costs nothing."

@@ -77,7 +77,7 @@ def test_target_surplus_and_limit() -> None:
 
 
 def test_shares_its_pool_with_self_instruct_so_that_neither_repeats_the_other() -> None:
-    domain = make_domain(self_instruct={"target": 2, "batch": 2}, magpie={"target": 2, "batch": 2, "attempts_per_target": 1})
+    domain = make_domain(self_instruct={"style": "inline", "target": 2, "batch": 2}, magpie={"target": 2, "batch": 2, "attempts_per_target": 1})
     pool, outcome = InstructionPool("en", seed_rows()), Outcome()
     drive(self_instruct.plan(domain, pool, LARGE, outcome), saying(fresh))
     drive(magpie.plan(domain, pool, outcome), saying(fresh))

@@ -43,8 +43,8 @@ def shown(request: Request) -> list[str]:
 @settings(max_examples=30, deadline=None)
 @given(mixtures)
 def test_every_mixture_of_replies_is_accounted_for_and_gives_the_same_rows_again(replies: list[dict[str, Any]]) -> None:
-    for language in ("en", "zh"):
-        domain = make_domain(language, self_instruct={"target": 3, "batch": 4})
+    for language, style in (("en", "inline"), ("zh", "inline"), ("en", "classified"), ("zh", "classified")):
+        domain = make_domain(language, self_instruct={"style": style, "target": 3, "batch": 4, "instances": 3})
         assert attempt(domain, picking(replies)) == attempt(domain, picking(replies))
 
 
@@ -54,7 +54,7 @@ def test_without_its_section_nothing_is_asked() -> None:
 
 
 def test_shows_the_papers_six_and_two_and_only_people_while_the_pool_is_empty() -> None:
-    _, (first, second) = attempt(make_domain(self_instruct={"target": 8, "batch": 4}), saying(fresh))
+    _, (first, second) = attempt(make_domain(self_instruct={"style": "inline", "target": 8, "batch": 4}), saying(fresh))
     for request in first:
         assert len(shown(request)) == 8
         assert set(shown(request)) <= set(SEEDS["en"])
@@ -64,7 +64,7 @@ def test_shows_the_papers_six_and_two_and_only_people_while_the_pool_is_empty() 
 
 
 def test_examples_are_shuffled_and_named_in_the_row_in_the_order_shown() -> None:
-    outcome, batches = attempt(make_domain(self_instruct={"target": 8, "batch": 4}), saying(fresh))
+    outcome, batches = attempt(make_domain(self_instruct={"style": "inline", "target": 8, "batch": 4}), saying(fresh))
     known = {row["id"]: row["instruction"] for row in (*seed_rows(), *outcome.kept)}
     assert [[known[i] for i in row["parent_ids"]] for row in outcome.kept] == [shown(r) for batch in batches for r in batch]
     places = {[text in FRESH for text in shown(request)].index(True) for request in batches[1]}
@@ -73,7 +73,7 @@ def test_examples_are_shuffled_and_named_in_the_row_in_the_order_shown() -> None
 
 @pytest.mark.parametrize(("humans", "machines", "expected"), [(6, 2, (2, 1)), (3, 0, (3, 0)), (2, 1, (2, 1)), (1, 1, (1, 1)), (20, 20, (2, 1))])
 def test_a_small_teacher_is_shown_three_examples_at_most(humans: int, machines: int, expected: tuple[int, int]) -> None:
-    domain = make_domain(self_instruct={"target": 8, "batch": 4, "human_examples": humans, "machine_examples": machines})
+    domain = make_domain(self_instruct={"style": "inline", "target": 8, "batch": 4, "human_examples": humans, "machine_examples": machines})
     _, (first, second) = attempt(domain, saying(fresh), SMALL)
     assert {len(shown(request)) for request in first} == {sum(expected)}
     for request in second:
@@ -86,7 +86,7 @@ def test_what_comes_after_the_target_is_surplus_if_it_is_good_and_rejected_if_it
     def answer(request: Request) -> Reply:
         return reply(request, "Draw a leaf with all of its veins." if request.sample == 5 else fresh(request))
 
-    outcome, batches = attempt(make_domain(self_instruct={"target": 4, "batch": 8}), answer)
+    outcome, batches = attempt(make_domain(self_instruct={"style": "inline", "target": 4, "batch": 8}), answer)
     assert [row["instruction"] for row in outcome.kept] == FRESH[:4]
     assert [row["instruction"] for row in outcome.surplus] == [FRESH[4], *FRESH[6:]]
     assert rules(outcome) == ["banned_word"]
@@ -94,7 +94,7 @@ def test_what_comes_after_the_target_is_surplus_if_it_is_good_and_rejected_if_it
 
 
 def test_the_attempt_limit_ends_a_teacher_that_never_succeeds() -> None:
-    outcome, batches = attempt(make_domain(self_instruct={"target": 3, "batch": 4, "attempts_per_target": 2.4}), saying("No."))
+    outcome, batches = attempt(make_domain(self_instruct={"style": "inline", "target": 3, "batch": 4, "attempts_per_target": 2.4}), saying("No."))
     assert [len(batch) for batch in batches] == [4, 4]
     assert outcome.planned == len(outcome.rejected_ids) == 8
     assert not outcome.kept
@@ -102,7 +102,7 @@ def test_the_attempt_limit_ends_a_teacher_that_never_succeeds() -> None:
 
 def test_a_near_duplicate_is_rejected_with_its_score_and_the_row_it_repeats() -> None:
     near = "Explain why basil droops in a very cold room."
-    outcome, _ = attempt(make_domain(self_instruct={"target": 1, "batch": 1, "attempts_per_target": 1}), saying(near))
+    outcome, _ = attempt(make_domain(self_instruct={"style": "inline", "target": 1, "batch": 1, "attempts_per_target": 1}), saying(near))
     (rejection,) = outcome.rejected
     assert rejection.rule == "near_duplicate_rouge_l"
     assert rejection.score == pytest.approx(2 * 8 / 17)
@@ -111,13 +111,13 @@ def test_a_near_duplicate_is_rejected_with_its_score_and_the_row_it_repeats() ->
 
 
 def test_a_duplicate_within_a_batch_is_rejected_in_favour_of_the_earlier_request() -> None:
-    outcome, _ = attempt(make_domain(self_instruct={"target": 2, "batch": 2, "attempts_per_target": 1}), saying(FRESH[0]))
+    outcome, _ = attempt(make_domain(self_instruct={"style": "inline", "target": 2, "batch": 2, "attempts_per_target": 1}), saying(FRESH[0]))
     assert [row["instruction"] for row in outcome.kept] == FRESH[:1]
     assert outcome.rejected[0].evidence.startswith(outcome.kept[0]["id"])
 
 
 def test_a_candidate_that_breaks_several_rules_has_several_rejections_and_counts_once() -> None:
-    outcome, _ = attempt(make_domain(self_instruct={"target": 1, "batch": 1, "attempts_per_target": 1}), saying("* Draw it"))
+    outcome, _ = attempt(make_domain(self_instruct={"style": "inline", "target": 1, "batch": 1, "attempts_per_target": 1}), saying("* Draw it"))
     assert sorted(rules(outcome)) == ["banned_word", "instruction_too_short", "leading_punctuation"]
     assert len(outcome.rejected_ids) == outcome.planned == 1
 
@@ -136,7 +136,7 @@ def test_a_candidate_that_breaks_several_rules_has_several_rejections_and_counts
     ],
 )
 def test_each_unusable_reply_is_rejected_under_its_own_name_with_its_text(changes: dict[str, Any], rule: str | None) -> None:
-    domain = make_domain(self_instruct={"target": 1, "batch": 1, "attempts_per_target": 1})
+    domain = make_domain(self_instruct={"style": "inline", "target": 1, "batch": 1, "attempts_per_target": 1})
     text = changes.get("text", FRESH[0])
     outcome, _ = attempt(domain, lambda request: reply(request, **{"text": text, **changes}))
     assert rules(outcome) == ([rule] if rule else [])
@@ -147,7 +147,9 @@ def test_each_unusable_reply_is_rejected_under_its_own_name_with_its_text(change
 
 
 def test_an_empty_instruction_is_rejected_even_where_no_length_is_asked_for() -> None:
-    outcome, _ = attempt(make_domain(self_instruct={"target": 1, "batch": 1, "attempts_per_target": 1, "min_words": 0}), saying("Input: only this"))
+    outcome, _ = attempt(
+        make_domain(self_instruct={"style": "inline", "target": 1, "batch": 1, "attempts_per_target": 1, "min_words": 0}), saying("Input: only this")
+    )
     assert rules(outcome) == ["empty"]
 
 
@@ -163,7 +165,7 @@ def test_topics_take_turns_so_that_none_is_more_than_one_ahead() -> None:
 
 @pytest.mark.parametrize(("language", "words"), [("en", "house plants"), ("zh", "室内植物的养护")])
 def test_prompts_name_the_topic_in_the_language_of_the_domain(language: str, words: str) -> None:
-    domain = make_domain(language, self_instruct={"target": 3, "batch": 3, "attempts_per_target": 1})
+    domain = make_domain(language, self_instruct={"style": "inline", "target": 3, "batch": 3, "attempts_per_target": 1})
     _, (batch,) = attempt(domain, saying("x"))
     assert sum(words in request.messages[-1].content for request in batch) == 1
     assert not any("house-plants" in message.content for request in batch for message in request.messages)
@@ -189,6 +191,6 @@ def test_instruction_and_input_are_told_apart(text: str, language: str, instruct
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_an_example_with_an_input_is_shown_as_the_reply_should_look(language: str) -> None:
     rows = [{**row, "input": "a, b"} for row in seed_rows(language)]
-    domain = make_domain(language, self_instruct={"target": 1, "batch": 1, "attempts_per_target": 1})
+    domain = make_domain(language, self_instruct={"style": "inline", "target": 1, "batch": 1, "attempts_per_target": 1})
     _, ((request,),) = run(lambda outcome: self_instruct.plan(domain, InstructionPool(language, rows), LARGE, outcome), saying("x"))
     assert {self_instruct.split_input(text, language) for text in shown(request)} == {(row["instruction"], "a, b") for row in rows}
