@@ -14,6 +14,7 @@ from synth_assets.forecast.past import Past
 from synth_assets.forecast.sizes import Typical, filler, read_by
 from synth_assets.teacher.ledger import FAILURE_LIMIT
 from synth_assets.teacher.messages import Profile, Request
+from synth_assets.teacher.prices import LEAST_BUDGET
 
 __all__ = ["Part", "Rows", "Samples", "Setting", "sample_rows"]
 
@@ -86,7 +87,7 @@ class Setting:
         """
         language, step = self.domain.language, self.past[method].steps.get(place) if method in self.past else None
         usual = self.known.scale * read_by(samples.usual, language).likely
-        most = max((request.max_tokens for request in samples.long), default=0) + self.room
+        most = max((request.max_tokens + (LEAST_BUDGET if request.thinks else self.room) for request in samples.long), default=0)
         read = step.read if step is not None and not measured else usual
         written = step.written if step is not None else min(typical_written, most)
         return Part(

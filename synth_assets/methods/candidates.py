@@ -41,6 +41,21 @@ def drawn_responses(domain: Domain, responses: Sequence[Row], method: str, most:
     return [rows[place] for place in sorted(places)]
 
 
+INPUT_LABELS = {"en": "Input:", "zh": "输入："}
+_INPUT = {language: re.compile(rf"\b{label[:-1]}\s*[:：]") for language, label in INPUT_LABELS.items()}
+
+
+def with_input(row: Row, language: str) -> str:
+    """A task as prompts show it and as replies should look: its input, where it has one, behind a label."""
+    return f"{row['instruction']}\n{INPUT_LABELS[language]} {row['input']}" if row["input"] else str(row["instruction"])
+
+
+def split_input(text: str, language: str) -> tuple[str, str]:
+    """Instruction and input of a reply: the input follows its label, where there is one."""
+    instruction, *material = _INPUT[language].split(text, maxsplit=1)
+    return bare(instruction), "".join(material).strip()
+
+
 def bare(text: str) -> str:
     """`text` without the label or the quotation marks that models like to put around a task."""
     text = text.strip()

@@ -33,9 +33,12 @@ _NOT_EQUAL = {"en": r"not[ _-]?equal", "zh": r"(?:not[ _-]?equal|不(?:相)?同|
 _BOTH = r"\W*(?:or|或者?|还是)?\W*"
 
 
-def of_text(child: str, parent: str, operation: str, known: set[str], language: str) -> tuple[str, str]:
-    """Rule and evidence that eliminate an evolution by its text alone; two empty strings when none does."""
-    text = folded(child)
+def of_text(child: str, parent: str, operation: str, known: set[str], language: str, material: str = "") -> tuple[str, str]:
+    """Rule and evidence that eliminate an evolution by its text alone; two empty strings when none does.
+
+    `material` is its input, which counts when it is compared with `parent` and `known`, both with theirs, but leaks nothing.
+    """
+    text = folded(f"{child}\n\n{material}" if material else child)
     if text == folded(parent):
         return "no_information_gain", "the parent again"
     if text in known:

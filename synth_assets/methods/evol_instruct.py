@@ -2,16 +2,18 @@
 
 Each round rewrites the present version of every chosen root by one drawn operation, asks a judge whether anything was gained,
 answers what is left (the same paid call that distillation uses later), and eliminates. A failed evolution returns its parent to
-the next round. What comes out is the whole pool: every root as round 0, and every evolution that stands.
+the next round. A task is shown with its input; an evolution that brings no input of its own keeps its parent's, and one in breadth has none.
+What comes out is the whole pool: every root as round 0, and every evolution that stands.
 """
 
 from collections.abc import Sequence
 
 from synth_assets.accounts import Outcome, Row
 from synth_assets.config import Domain, EvolInstruct
+from synth_assets.conversations import prompt_of
 from synth_assets.identity import row_id, seeded
 from synth_assets.methods import distillation, elimination
-from synth_assets.methods.candidates import bare, folded, reject_reply, unusable
+from synth_assets.methods.candidates import folded, reject_reply, split_input, unusable, with_input
 from synth_assets.prompts import load
 from synth_assets.teacher.messages import Plan, Profile, Reply, Request
 
@@ -31,7 +33,7 @@ def plan(domain: Domain, roots: Sequence[Row], profile: Profile, outcome: Outcom
     settings = domain.methods.evol_instruct
     if settings is None:
         return
-    known = {folded(row["instruction"]) for row in pool}
+    known = {folded(prompt_of(row)) for row in pool}
     present = _chosen(domain, pool, settings)
     for number in range(1, settings.rounds + 1):
         present = yield from _round(domain, settings, number, present, known, profile, outcome)
@@ -49,11 +51,11 @@ def _round(domain: Domain, settings: EvolInstruct, number: int, parents: list[Ro
         child = _child(domain, parent, operation, number, reply, outcome)
         if child is None:
             continue
-        rule, evidence = elimination.of_text(child["instruction"], parent["instruction"], operation, seen, domain.language)
+        rule, evidence = elimination.of_text(child["instruction"], prompt_of(parent), operation, seen, domain.language, child["input"])
         if rule:
             outcome.reject(child, rule, evidence=evidence)
         else:
-            seen.add(folded(child["instruction"]))
+            seen.add(folded(prompt_of(child)))
             living.append((place, child))
     if settings.judge:
         living = yield from _judge(domain, parents, living, profile, outcome)
@@ -66,7 +68,7 @@ def _round(domain: Domain, settings: EvolInstruct, number: int, parents: list[Ro
             outcome.reject({**child, "response": reply.text}, rule, evidence=evidence)
         else:
             outcome.kept.append(child)
-            known.add(folded(child["instruction"]))
+            known.add(folded(prompt_of(child)))
             following[place] = child
     return following
 
@@ -76,7 +78,10 @@ def _judge(domain: Domain, parents: list[Row], living: list[tuple[int, Row]], pr
     template = load("evolve_judge", domain.language)
     requests = []
     for place, child in living:
-        system, messages = template.render(parent=parents[place]["instruction"], child=child["instruction"])
+        parent = parents[place]
+        # An input that both have tells the judge nothing, and may be long.
+        shown = [row["instruction"] if child["input"] == parent["input"] else with_input(row, domain.language) for row in (parent, child)]
+        system, messages = template.render(parent=shown[0], child=shown[1])
         requests.append(Request(messages, JUDGE_TOKENS, system, sampling=profile.sampling(temperature=0.0)))
     verdicts = yield requests
     through: list[tuple[int, Row]] = []
@@ -109,7 +114,7 @@ def _chosen(domain: Domain, pool: list[Row], settings: EvolInstruct) -> list[Row
 
 
 def _rewrite(domain: Domain, settings: EvolInstruct, parent: Row, operation: str, number: int, profile: Profile) -> Request:
-    system, messages = load(f"evolve_{operation}", domain.language).render(instruction=parent["instruction"])
+    system, messages = load(f"evolve_{operation}", domain.language).render(instruction=with_input(parent, domain.language))
     # The round is the sample: a parent that came back after a failure is not sent the reply that failed.
     return Request(messages, settings.max_tokens, system, sample=number, sampling=profile.sampling(temperature=0.7))
 
@@ -141,7 +146,7 @@ def _child(domain: Domain, parent: Row, operation: str, number: int, reply: Repl
         "domain": domain.name,
         "topic": parent["topic"],
         "language": domain.language,
-        "input": "" if operation == BREADTH else parent["input"],
+        "input": "",
         "method": METHOD,
         "operation": operation,
         "round": number,
@@ -152,14 +157,15 @@ def _child(domain: Domain, parent: Row, operation: str, number: int, reply: Repl
     }
     if unusable(reply, base, outcome):
         return None
-    instruction = bare(reply.text)
+    instruction, material = split_input(reply.text, domain.language)
     if not instruction:
         reject_reply(reply, base, "empty", outcome, [reply.key])
         return None
     child: Row = {
         **base,
-        "id": row_id(domain.name, "evolved_instructions", operation, number, parent["id"], instruction),
+        "id": row_id(domain.name, "evolved_instructions", operation, number, parent["id"], instruction, material),
         "instruction": instruction,
+        "input": material or ("" if operation == BREADTH else parent["input"]),
         "model": reply.model,
         "call_keys": [reply.key],
     }

@@ -2,7 +2,8 @@
 
 Only instructions that carry a reference answer are sampled. What is well-formed and correct is kept, up to `keep` per
 instruction; everything else is rejected under its own name with its text, so that the choice can be undone. An error of the
-verifier is never called wrong. A small model, which opens the tag and forgets to close it, is asked in two steps: its reasoning, from
+verifier is never called wrong. A teacher with thinking blocks of its own is let think, and its blocks are the thinking; others are asked for
+the form. A small model, which opens the tag and forgets to close it, is asked in two steps: its reasoning, from
 an opened tag to the closing one, and then its answer behind that.
 """
 
@@ -20,7 +21,7 @@ from synth_assets.quality.leaks import split_thinking
 from synth_assets.teacher.messages import Message, Plan, Profile, Reply, Request
 
 METHOD = "reasoning"
-TEMPLATES = ("reasoning",)
+TEMPLATES = ("reasoning", "reasoning_answer")
 OPENED, CLOSING_TAG = "<think>\n", "</think>"
 ANSWER_LABELS = {"en": "Answer:", "zh": "答案："}
 _ANSWER = {language: re.compile(rf"(?<![a-z]){label[:-1]}\s*\**\s*[:：]", re.IGNORECASE) for language, label in ANSWER_LABELS.items()}
@@ -44,7 +45,7 @@ def plan(domain: Domain, instructions: Sequence[Row], profile: Profile, verify: 
         traces = [(reply, [reply.key]) for reply in replies]
     candidates: list[Row] = []
     for (row, sample), (reply, keys) in zip(asked, traces, strict=True):
-        candidate = _candidate(domain, row, sample, reply, keys, outcome)
+        candidate = _candidate(domain, row, sample, reply, keys, profile, outcome)
         if candidate is not None:
             candidates.append(candidate)
     verdicts = verify([(str(c["answer"]), final_answer(c["response"], domain.language)) for c in candidates])
@@ -90,10 +91,14 @@ def final_answer(response: str, language: str) -> str:
 def _request(domain: Domain, row: Row, sample: int, profile: Profile) -> Request:
     settings = domain.methods.reasoning
     assert settings is not None
-    system, messages = load("reasoning", domain.language).render(prompt=prompt_of(row))
+    system, messages = load(_template(profile), domain.language).render(prompt=prompt_of(row))
     # No repeat penalty here: working repeats its numbers. Seen with SmolLM2-135M, 17 correct traces without and 8 with one.
     sampling = (("temperature", settings.temperature), ("top_p", settings.top_p))
-    return Request(messages, settings.max_tokens, system, sample=sample, sampling=sampling)
+    return Request(messages, settings.max_tokens, system, sample=sample, sampling=sampling, thinks=profile.thinks)
+
+
+def _template(profile: Profile) -> str:
+    return "reasoning_answer" if profile.thinks else "reasoning"
 
 
 def _in_two_steps(requests: Sequence[Request]) -> Plan[list[tuple[Reply, list[str]]]]:
@@ -116,8 +121,7 @@ def _behind(begun: str, text: str) -> str:
     return text.strip().removeprefix(begun.strip()).strip()
 
 
-def _candidate(domain: Domain, row: Row, sample: int, reply: Reply, keys: list[str], outcome: Outcome) -> Row | None:
-    template = load("reasoning", domain.language)
+def _candidate(domain: Domain, row: Row, sample: int, reply: Reply, keys: list[str], profile: Profile, outcome: Outcome) -> Row | None:
     base: Row = {
         "domain": domain.name,
         "topic": row["topic"],
@@ -128,7 +132,7 @@ def _candidate(domain: Domain, row: Row, sample: int, reply: Reply, keys: list[s
         "prompt": prompt_of(row),
         "sample": sample,
         "answer": row["answer"],
-        "prompt_version": template.version,
+        "prompt_version": load(_template(profile), domain.language).version,
     }
     if reply.rule:
         reject_reply(reply, base, reply.rule, outcome, keys)

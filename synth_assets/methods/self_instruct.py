@@ -7,14 +7,13 @@ between batches, until the target of accepted instructions or the attempt limit 
 """
 
 import math
-import re
 from itertools import count
 
 from synth_assets.accounts import Outcome, Row
 from synth_assets.config import Domain, SelfInstruct
 from synth_assets.identity import row_id, seeded
 from synth_assets.methods import instances
-from synth_assets.methods.candidates import bare, unusable
+from synth_assets.methods.candidates import bare, split_input, unusable, with_input
 from synth_assets.methods.instruction_pool import InstructionPool, topic_for, topic_words
 from synth_assets.prompts import Turn, load
 from synth_assets.quality.findings import one_line
@@ -22,8 +21,6 @@ from synth_assets.teacher.messages import Plan, Profile, Request
 
 METHOD = "self_instruct"
 TEMPLATES = ("self_instruct",)
-INPUT_LABELS = {"en": "Input:", "zh": "输入："}
-_INPUT = {language: re.compile(rf"\b{label[:-1]}\s*[:：]") for language, label in INPUT_LABELS.items()}
 SMALL_EXAMPLES = 3
 """Examples that a small model is shown at most: it reads about 175 tokens/s on two cores."""
 
@@ -84,12 +81,6 @@ def _finish(domain: Domain, settings: SelfInstruct, pool: InstructionPool, taken
     return len(standing)
 
 
-def split_input(text: str, language: str) -> tuple[str, str]:
-    """Instruction and input of a reply: the input follows its label, where there is one."""
-    instruction, *material = _INPUT[language].split(text, maxsplit=1)
-    return bare(instruction), "".join(material).strip()
-
-
 def _ask(domain: Domain, pool: InstructionPool, profile: Profile, attempt: int, batch: int) -> tuple[Request, Row]:
     """The request of one attempt, and what its candidate will carry."""
     settings = domain.methods.self_instruct
@@ -98,7 +89,7 @@ def _ask(domain: Domain, pool: InstructionPool, profile: Profile, attempt: int, 
     topic = topic_for(domain, METHOD, attempt)
     shown = _examples(pool, settings.human_examples, settings.machine_examples, profile, (domain.seed, domain.name, METHOD, attempt))
     inline = settings.style == "inline"
-    turns = [Turn(template.ask(topic=topic_words(domain, r["topic"])), _written(r, domain.language) if inline else r["instruction"]) for r in shown]
+    turns = [Turn(template.ask(topic=topic_words(domain, r["topic"])), with_input(r, domain.language) if inline else r["instruction"]) for r in shown]
     penalty = {"presence_penalty": settings.presence_penalty} if settings.presence_penalty and not profile.small else {}
     system, messages = template.render(turns, title=domain.title, topic=topic_words(domain, topic))
     request = Request(
@@ -131,8 +122,3 @@ def _examples(pool: InstructionPool, humans: int, machines: int, profile: Profil
     shown = source.sample(pool.seeds, wanted) + made
     source.shuffle(shown)
     return shown
-
-
-def _written(row: Row, language: str) -> str:
-    """An example as the reply should look."""
-    return f"{row['instruction']}\n{INPUT_LABELS[language]} {row['input']}" if row["input"] else str(row["instruction"])

@@ -139,7 +139,7 @@ class Batches:
             body = json.dumps(message_body(self._endpoint, request), ensure_ascii=False)
             asked = json.dumps(request.body(), ensure_ascii=False)
             price, length = self._endpoint.price, len(body.encode())
-            upper = None if price is None else BATCH * price.at_most(length, request.max_tokens + self._endpoint.thinking.room)
+            upper = None if price is None else BATCH * price.at_most(length, request.max_tokens + self._endpoint.thinking(request).room)
             if part and (len(part) == self._limits[0] or size + length + len(key) + 40 > self._limits[1]):
                 yield part
                 part, size = [], 0

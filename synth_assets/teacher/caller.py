@@ -131,7 +131,7 @@ class Caller:
         body = clean(json.dumps(request.body(), ensure_ascii=False))
         call = Call(key, self._endpoint.identity, self._endpoint.model, body, self._budget.domain)
         price = self._endpoint.price
-        upper_usd = None if price is None else price.at_most(len(body.encode()), request.max_tokens + self._endpoint.thinking.room)
+        upper_usd = None if price is None else price.at_most(len(body.encode()), request.max_tokens + self._endpoint.thinking(request).room)
         await self._follow(prefix)
         answered, failed, look_s = self._tally.calls, 0, SHORTEST_LOOK_S
         try:

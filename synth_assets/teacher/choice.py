@@ -12,7 +12,7 @@ from synth_assets.teacher.embedded import SLOTS, EmbeddedServer
 from synth_assets.teacher.endpoint import Endpoint, Secrets, is_address, shown
 from synth_assets.teacher.ledger import Ledger
 from synth_assets.teacher.messages import Profile
-from synth_assets.teacher.prices import Price, is_own_server, price_of
+from synth_assets.teacher.prices import Price, is_own_server, price_of, thinks
 from synth_assets.teacher.terms import EMBEDDED_LANGUAGES, EMBEDDED_MODEL
 
 __all__ = ["CLAUDE", "Choice", "choose", "concurrency_of", "endpoint_of", "open_teacher"]
@@ -44,7 +44,13 @@ class Choice:
     @property
     def profile(self) -> Profile:
         """What the teacher can do."""
-        return Profile(self.model, small=self.embedded, raw_prompt=self.embedded or is_own_server(self.base_url), paid=self.paid)
+        return Profile(
+            self.model,
+            small=self.embedded,
+            raw_prompt=self.embedded or is_own_server(self.base_url),
+            paid=self.paid,
+            thinks=not self.embedded and thinks(self.model),
+        )
 
     def check_language(self, domain: str, language: str) -> None:
         """Refuse a domain in a language (a BCP 47 tag) that this teacher is known not to have; raises LanguageUnsupported with the remedy."""

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from synth_assets.identity import digest
 from synth_assets.teacher.messages import Profile, Request
-from synth_assets.teacher.prices import Price, Thinking, thinking_of
+from synth_assets.teacher.prices import Price, Thinking, thinking_first, thinking_of
 
 __all__ = ["Endpoint", "Secrets", "is_address", "shown"]
 
@@ -67,14 +67,14 @@ class Endpoint:
         """The model's name."""
         return self.profile.model
 
-    @property
-    def thinking(self) -> Thinking:
-        """How the model is kept from thinking, where it would."""
-        return thinking_of(self.model)
+    def thinking(self, request: Request) -> Thinking:
+        """How the model is kept from thinking where it would, or made to think where the request wants it."""
+        return thinking_first(self.model, request.max_tokens) if request.thinks else thinking_of(self.model)
 
     def key(self, request: Request) -> str:
-        """A call's key in the ledger: digest of endpoint, model, how it is kept from thinking, and everything in the request."""
-        asked = request.body() | ({"thinking": dict(self.thinking.parameters)} if self.thinking.parameters else {})
+        """A call's key in the ledger: digest of endpoint, model, how it thinks or is kept from it, and everything in the request."""
+        parameters = self.thinking(request).parameters
+        asked = request.body() | ({"thinking": dict(parameters)} if parameters else {})
         return digest([self.identity, self.model, asked])[:KEY_LENGTH]
 
     @property

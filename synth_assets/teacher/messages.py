@@ -40,9 +40,12 @@ class Request:
     user_turn: bool = False
     """Magpie: ask the model for a user's turn, from its chat template cut after the user header. Needs a raw-prompt endpoint."""
 
+    thinks: bool = False
+    """Let the teacher think in blocks of its own before it answers, where its profile says that it can; else it is kept from it."""
+
     def body(self) -> dict[str, Any]:
         """The request as plain data: what the ledger keeps and the key is made of."""
-        return {
+        return ({"thinks": True} if self.thinks else {}) | {
             "messages": [{"role": m.role, "content": m.content} for m in self.messages],
             "max_tokens": self.max_tokens,
             "system": self.system,
@@ -99,6 +102,8 @@ class Profile:
     """Whether the endpoint takes raw prompts (llama.cpp, vLLM)."""
     paid: bool = True
     """Whether calls cost money."""
+    thinks: bool = False
+    """Whether it has thinking blocks that a request can ask for."""
 
     def sampling(self, **values: float) -> tuple[tuple[str, float], ...]:
         """Sampling parameters for this teacher: a small model also gets a repeat penalty, or it writes the same words for ever."""

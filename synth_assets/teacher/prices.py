@@ -14,11 +14,13 @@ import yaml
 from synth_assets.errors import SynthError
 from synth_assets.teacher.answers import Usage
 
-__all__ = ["BATCH", "Price", "Thinking", "is_own_server", "price_of", "thinking_of"]
+__all__ = ["BATCH", "Price", "Thinking", "is_own_server", "price_of", "thinking_first", "thinking_of", "thinks"]
 
 TEMPLATE_TOKENS = 64
 """For what a chat template adds to a prompt."""
 THINKING_ROOM = 4096
+LEAST_BUDGET = 1024
+"""Tokens of thinking below which the API takes no budget."""
 
 
 CACHE_WRITE, CACHE_READ = 1.25, 0.1
@@ -67,12 +69,12 @@ def price_of(model: str, base_url: str, env: Mapping[str, str]) -> Price | None:
 
 @dataclass(frozen=True)
 class Thinking:
-    """What to send so that a model answers at once."""
+    """What to send so that a model answers at once, or thinks first."""
 
     parameters: Mapping[str, Any]
     """Parameters of `messages.create`."""
     room: int
-    """Tokens to add to max_tokens, where thinking cannot be turned off."""
+    """Tokens to add to max_tokens for what is thought."""
 
 
 def thinking_of(model: str) -> Thinking:
@@ -81,6 +83,22 @@ def thinking_of(model: str) -> Thinking:
     if kind == "always":
         return Thinking({"output_config": {"effort": "low"}}, THINKING_ROOM)
     return Thinking({} if kind == "on_request" else {"thinking": {"type": kind}}, 0)
+
+
+def thinks(model: str) -> bool:
+    """Whether `model` is known to have thinking blocks that can be asked for."""
+    return _entry(model) is not None
+
+
+def thinking_first(model: str, max_tokens: int) -> Thinking:
+    """How to have `model` think before it answers, all of it within `max_tokens` where these are enough for both."""
+    entry = _entry(model) or {}
+    if entry.get("thinking") == "always":
+        return Thinking({}, 0)
+    if entry.get("think") != "enabled":
+        return Thinking({"thinking": {"type": "adaptive"}}, 0)
+    budget = max(LEAST_BUDGET, max_tokens * 3 // 4)
+    return Thinking({"thinking": {"type": "enabled", "budget_tokens": budget}}, 0 if max_tokens >= 2 * LEAST_BUDGET else LEAST_BUDGET)
 
 
 def is_own_server(base_url: str) -> bool:

@@ -196,7 +196,7 @@ class Wire:
 
 def message_body(endpoint: Endpoint, request: Request, prefix: Prefix | None = None) -> dict[str, Any]:
     """`request` as the Messages API takes it."""
-    thinking = endpoint.thinking
+    thinking = endpoint.thinking(request)
     messages: list[dict[str, Any]] = [*_turns(request)]
     body: dict[str, Any] = {"model": endpoint.model, "max_tokens": request.max_tokens + thinking.room, "messages": messages, **thinking.parameters}
     if request.system:

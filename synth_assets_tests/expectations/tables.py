@@ -89,7 +89,7 @@ def good() -> Tables:
     ]  # fmt: skip
     tables["generated_instructions"] = [
         _common(f"g{n}", topic) | {"instruction": asked, "input": "", "method": "magpie" if n in {2, 5} else "self_instruct"}
-        | {"parent_ids": ["s0"], "batch": 0} | _MADE
+        | {"parent_ids": ["s0"], "batch": 0, "task_id": f"g{n}", "task_kind": None, "output": None} | _MADE
         for n, (topic, asked, _) in enumerate(GENERATED)
     ]  # fmt: skip
     tables["evolved_instructions"] = _evolved(tables)

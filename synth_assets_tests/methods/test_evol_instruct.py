@@ -26,7 +26,7 @@ def kind(request: Request) -> str:
 
 def asked_for(request: Request) -> str:
     """The instruction that a rewrite starts from."""
-    return re.sub("^(?:Task: |任务：)", "", request.messages[-1].content)
+    return re.sub("^(?:Task: |任务：)", "", request.messages[-1].content.split("\nInput: ")[0])
 
 
 def rewritten(request: Request) -> str:
@@ -177,6 +177,22 @@ def test_without_the_judge_nothing_is_asked_of_it() -> None:
     outcome, batches = attempt(make_domain(evol_instruct={"rounds": 1, "judge": False}), teacher())
     assert {kind(request) for batch in batches for request in batch} == {"rewrite", "answer"}
     assert len(evolutions(outcome)) == 8
+
+
+def test_a_rewriter_sees_the_input_and_an_evolution_without_one_keeps_its_parents() -> None:
+    root = [{**seed_rows()[0], "instruction": "Sort the list.", "input": "rye, oats"}]
+    domain = make_domain(evol_instruct={"rounds": 1, "breadth_share": 0.0})
+    outcome, (rewrites, judged, answers) = attempt(domain, teacher(), root)
+    assert rewrites[0].messages[-1].content == "Task: Sort the list.\nInput: rye, oats"
+    assert "rye, oats" not in judged[0].messages[-1].content and answers[0].messages[-1].content.endswith("\n\nrye, oats")
+    assert evolutions(outcome)[0]["input"] == "rye, oats"
+    outcome, (_, judged, _) = attempt(domain, teacher(rewrite={"text": "Sort the list.\nInput: rye, oats, spelt"}), root)
+    assert [(row["instruction"], row["input"]) for row in evolutions(outcome)] == [("Sort the list.", "rye, oats, spelt")]
+    assert judged[0].messages[-1].content == "First: Sort the list.\nInput: rye, oats\nSecond: Sort the list.\nInput: rye, oats, spelt"
+    outcome, _ = attempt(domain, teacher(rewrite={"text": "Sort the list.\nInput: Rye, oats."}), root)
+    assert rules(outcome) == ["no_information_gain"]
+    breadth = make_domain(evol_instruct={"rounds": 1, "breadth_share": 1.0})
+    assert evolutions(attempt(breadth, teacher(), root)[0])[0]["input"] == ""
 
 
 def test_only_the_chosen_roots_are_evolved_and_the_choice_is_repeated() -> None:

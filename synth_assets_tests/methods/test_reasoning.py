@@ -10,8 +10,9 @@ from synth_assets.accounts import Outcome, Row
 from synth_assets.config import Domain
 from synth_assets.methods import reasoning
 from synth_assets.methods.reasoning import final_answer, split_trace
+from synth_assets.prompts import load
 from synth_assets.quality.verification import VERDICTS, verify_answers
-from synth_assets.teacher.messages import Message, Reply, Request
+from synth_assets.teacher.messages import Message, Profile, Reply, Request
 from synth_assets_tests.methods.driving import LARGE, SMALL, Answer, drive, key_of, make_domain, mixtures, picking, reply, rules, run, saying, seed_rows
 
 REQUEST = Request((Message("user", "2 + 2"),), 10)
@@ -182,6 +183,20 @@ def test_a_cut_sample_counts_against_the_pass_rate() -> None:
 def test_a_chinese_trace_is_verified_by_its_own_label() -> None:
     outcome, _ = attempt(make_domain("zh", reasoning={"samples": 1}), saying("<think>二加二</think>和是4。\n答案：4"))
     assert len(outcome.kept) == 2
+
+
+def test_a_teacher_with_thinking_blocks_is_let_think_and_is_not_asked_for_the_form() -> None:
+    domain, outcome = make_domain(reasoning={"samples": 1}), Outcome()
+    profile = Profile("teacher", thinks=True)
+    batches = drive(
+        reasoning.plan(domain, seed_rows(answer="4")[:2], profile, by_equality, outcome), lambda r: reply(r, "It is 4.\nAnswer: 4", thinking="two and two")
+    )
+    assert all(request.thinks and "<think>" not in request.system for request in batches[0])
+    assert [(row["thinking"], row["response"]) for row in outcome.kept] == [("two and two", "It is 4.\nAnswer: 4")] * 2
+    assert {row["prompt_version"] for row in outcome.kept} == {load("reasoning_answer").version}
+    outcome = Outcome()
+    drive(reasoning.plan(domain, seed_rows(answer="4")[:2], profile, by_equality, outcome), saying("It is 4.\nAnswer: 4"))
+    assert [(r.rule, r.evidence) for r in outcome.rejected] == [("think_malformed", "no thinking")] * 2
 
 
 @pytest.mark.parametrize("echo", [False, True])

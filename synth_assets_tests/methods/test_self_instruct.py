@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from synth_assets.accounts import Outcome
 from synth_assets.config import Domain
 from synth_assets.methods import self_instruct
+from synth_assets.methods.candidates import split_input
 from synth_assets.methods.instruction_pool import InstructionPool, topic_for
 from synth_assets.teacher.messages import Plan, Profile, Reply, Request
 from synth_assets_tests.methods.driving import LARGE, SEEDS, SMALL, Answer, make_domain, mixtures, picking, reply, rules, run, saying, seed_rows
@@ -185,7 +186,7 @@ def test_prompts_name_the_topic_in_the_language_of_the_domain(language: str, wor
     ],
 )
 def test_instruction_and_input_are_told_apart(text: str, language: str, instruction: str, material: str) -> None:
-    assert self_instruct.split_input(text, language) == (instruction, material)
+    assert split_input(text, language) == (instruction, material)
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
@@ -193,4 +194,4 @@ def test_an_example_with_an_input_is_shown_as_the_reply_should_look(language: st
     rows = [{**row, "input": "a, b"} for row in seed_rows(language)]
     domain = make_domain(language, self_instruct={"style": "inline", "target": 1, "batch": 1, "attempts_per_target": 1})
     _, ((request,),) = run(lambda outcome: self_instruct.plan(domain, InstructionPool(language, rows), LARGE, outcome), saying("x"))
-    assert {self_instruct.split_input(text, language) for text in shown(request)} == {(row["instruction"], "a, b") for row in rows}
+    assert {split_input(text, language) for text in shown(request)} == {(row["instruction"], "a, b") for row in rows}

@@ -1,10 +1,15 @@
 """What a call costs, and what is free."""
 
+from typing import Any
+
 import pytest
 
 from synth_assets.errors import SynthError
 from synth_assets.teacher.answers import Usage
-from synth_assets.teacher.prices import Price, is_own_server, price_of
+from synth_assets.teacher.endpoint import Endpoint
+from synth_assets.teacher.messages import Message, Profile, Request
+from synth_assets.teacher.prices import Price, Thinking, is_own_server, price_of, thinking_first, thinks
+from synth_assets.teacher.wire import message_body
 
 CLOUD = "https://api.anthropic.com"
 
@@ -71,3 +76,30 @@ def test_what_goes_into_the_prompt_cache_costs_more_and_what_comes_from_it_less(
     price = Price(4, 20)
     plain, written, read = (price.of(usage) for usage in (Usage(1000, 0), Usage(0, 0, cache_write=1000), Usage(0, 0, cache_read=1000)))
     assert (written / plain, read / plain) == pytest.approx((1.25, 0.1))
+
+
+@pytest.mark.parametrize(
+    ("model", "max_tokens", "parameters", "room"),
+    [
+        ("claude-opus-5-5", 16_000, {}, 0),
+        ("claude-sonnet-5-5", 16_000, {"thinking": {"type": "adaptive"}}, 0),
+        ("claude-haiku-5-5", 200, {"thinking": {"type": "adaptive"}}, 0),
+        ("claude-sonnet-4-5", 16_000, {"thinking": {"type": "enabled", "budget_tokens": 12_000}}, 0),
+        ("claude-haiku-4-5", 300, {"thinking": {"type": "enabled", "budget_tokens": 1024}}, 1024),
+    ],
+)
+def test_a_model_is_made_to_think_in_its_own_way(model: str, max_tokens: int, parameters: dict[str, Any], room: int) -> None:
+    assert thinks(model) and thinking_first(model, max_tokens) == Thinking(parameters, room)
+
+
+def test_a_model_that_nobody_knows_is_not_taken_for_one_that_thinks() -> None:
+    assert not thinks("SmolLM2-135M-Instruct") and not thinks("qwen3-8b")
+
+
+def test_thinking_is_part_of_what_is_asked() -> None:
+    endpoint = Endpoint("https://api", lambda: "https://api", Profile("claude-haiku-4-5"), Price(1, 5), 1)
+    plain, thinking = (Request((Message("user", "2 + 2"),), 300, thinks=asked) for asked in (False, True))
+    assert endpoint.key(plain) != endpoint.key(thinking)
+    assert "thinking" not in message_body(endpoint, plain)
+    body = message_body(endpoint, thinking)
+    assert body["thinking"]["budget_tokens"] < body["max_tokens"] == 1324
