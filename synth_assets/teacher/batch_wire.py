@@ -12,9 +12,9 @@ from typing import Any, TypeVar
 
 from synth_assets.errors import TeacherRefusedAccess, TeacherStopped, TeacherUnavailable
 from synth_assets.teacher.answers import excerpt
+from synth_assets.teacher.connections import Connections
 from synth_assets.teacher.endpoint import Endpoint
-from synth_assets.teacher.failures import Patience, Transient, of_connection, of_status
-from synth_assets.teacher.wire import Wire
+from synth_assets.teacher.failures import Patience, Transient, of_connection, of_status, said_of_failure
 
 __all__ = ["BatchWire", "Lost"]
 
@@ -27,11 +27,11 @@ class Lost(TeacherUnavailable):
 
 
 class BatchWire:
-    """Batches at the endpoint of `wire`."""
+    """Batches at `endpoint`."""
 
-    def __init__(self, endpoint: Endpoint, wire: Wire, patience: Patience) -> None:
+    def __init__(self, endpoint: Endpoint, connections: Connections, patience: Patience) -> None:
         self._endpoint = endpoint
-        self._client = wire.client
+        self._connections = connections
         self._patience = patience
 
     async def hand_in(self, bodies: Sequence[tuple[str, str]]) -> str:
@@ -45,7 +45,7 @@ class BatchWire:
         content = '{"requests":[' + ",".join(f'{{"custom_id":{json.dumps(key)},"params":{body}}}' for key, body in bodies) + "]}"
 
         async def post() -> str:
-            response = await self._client.post(_ROUTE, cast_to=httpx2.Response, content=content.encode())
+            response = await self._connections.sdk.post(_ROUTE, cast_to=httpx2.Response, content=content.encode())
             return str(response.json()["id"])
 
         try:
@@ -75,7 +75,7 @@ class BatchWire:
         failed = 0
         while True:
             try:
-                async with self._client.messages.batches.with_streaming_response.results(remote) as response:
+                async with self._connections.sdk.messages.batches.with_streaming_response.results(remote) as response:
                     async for line in response.iter_lines():
                         if line.strip():
                             told = json.loads(line)
@@ -91,7 +91,7 @@ class BatchWire:
     async def _get(self, path: str) -> dict[str, Any]:
         import httpx2
 
-        data: dict[str, Any] = (await self._client.get(path, cast_to=httpx2.Response)).json()
+        data: dict[str, Any] = (await self._connections.sdk.get(path, cast_to=httpx2.Response)).json()
         return data
 
     async def _patiently(self, ask: Callable[[], Awaitable[T]], *, once: bool = False) -> T:
@@ -119,10 +119,10 @@ class BatchWire:
                 return TeacherRefusedAccess(
                     f"{self._endpoint.identity} has no Message Batches, or no such batch: {excerpt(error.message)}. Write `mode: online` in the domain's file."
                 )
-            meaning = of_status(error, self._endpoint)
+            meaning = of_status(error.status_code, error.response.headers, error.response.content, self._endpoint)
             if meaning is not None:
                 return meaning
-            said = self._endpoint.secrets.scrub(excerpt(str(error.message)), shapes=True)
+            said = self._endpoint.secrets.scrub(excerpt(said_of_failure(error.response.content)[0]), shapes=True)
             return TeacherRefusedAccess(f"{self._endpoint.identity} refuses the batch: {said}.")
         if isinstance(error, ValueError | KeyError | TypeError):
             return Transient(f"an answer that is none: {error!r}", maybe_paid=True)

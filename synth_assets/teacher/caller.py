@@ -17,6 +17,7 @@ from synth_assets.teacher.answers import BAD_REQUEST, TEACHER_ERROR, Answer, cle
 from synth_assets.teacher.batch_wire import BatchWire
 from synth_assets.teacher.batches import HANDED_IN, Batches, OpenBatch
 from synth_assets.teacher.budget import Budget
+from synth_assets.teacher.connections import Connections
 from synth_assets.teacher.endpoint import Endpoint
 from synth_assets.teacher.failures import Patience, Transient
 from synth_assets.teacher.ledger import Call, Elsewhere, Ledger, Reservation
@@ -52,16 +53,25 @@ class Caller:
     """Calls to one endpoint."""
 
     def __init__(
-        self, endpoint: Endpoint, wire: Wire, ledger: Ledger, budget: Budget, patience: Patience, pace: Pace, tally: Tally, batch_limits: tuple[int, int]
+        self,
+        endpoint: Endpoint,
+        connections: Connections,
+        ledger: Ledger,
+        budget: Budget,
+        patience: Patience,
+        pace: Pace,
+        tally: Tally,
+        batch_limits: tuple[int, int],
     ) -> None:
         self._endpoint = endpoint
-        self._wire = wire
+        self._connections = connections
+        self._wire = Wire(endpoint, connections)
         self._ledger = ledger
         self._budget = budget
         self._patience = patience
         self._pace = pace
         self._tally = tally
-        self._batches = Batches(endpoint, BatchWire(endpoint, wire, patience), ledger, budget, batch_limits)
+        self._batches = Batches(endpoint, BatchWire(endpoint, connections, patience), ledger, budget, batch_limits)
         self._slots = asyncio.Semaphore(endpoint.concurrency)
         self._ahead = asyncio.Semaphore(endpoint.concurrency + endpoint.concurrency // AHEAD)
         self._live = asyncio.Semaphore(LIVE * endpoint.concurrency)
@@ -124,7 +134,7 @@ class Caller:
 
     async def close(self) -> None:
         """Close all connections."""
-        await self._wire.close()
+        await self._connections.close()
         self._pace.close()
 
     async def _answer(self, key: str, request: Request, prefix: Prefix | None) -> Reply:

@@ -200,6 +200,6 @@ class Teacher:
 
     async def _connected(self) -> "Caller":
         from synth_assets.teacher.caller import Caller
-        from synth_assets.teacher.wire import Wire
+        from synth_assets.teacher.connections import Connections
 
-        return Caller(self.endpoint, Wire(self.endpoint), self.ledger, self.budget, self.patience, Pace(self.pace), self._tally, self.batch_limits)
+        return Caller(self.endpoint, Connections(self.endpoint), self.ledger, self.budget, self.patience, Pace(self.pace), self._tally, self.batch_limits)

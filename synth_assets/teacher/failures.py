@@ -3,22 +3,19 @@
 Invariant: only what a repetition may cure is `Transient`; what no repetition cures stops at the first sight of it.
 """
 
+import json
 import math
 import random
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING
 
 from synth_assets.errors import TeacherRefusedAccess, TeacherStopped, TeacherUnavailable
 from synth_assets.teacher.answers import excerpt
 from synth_assets.teacher.endpoint import Endpoint
 
-if TYPE_CHECKING:
-    import anthropic
-
-__all__ = ["Patience", "Transient", "of_connection", "of_status", "of_stream", "retry_after_s"]
+__all__ = ["Patience", "Transient", "of_connection", "of_status", "of_stream", "retry_after_s", "said_of_failure"]
 
 PASSING = frozenset({408, 409, 425, 429})
 LOST = frozenset({408, 502, 504, 520, 524})
@@ -79,24 +76,35 @@ def of_connection(error: BaseException, endpoint: Endpoint) -> Transient:
         chain.append(cause)
     said = str(chain[-1]) or type(chain[-1]).__name__
     message = endpoint.secrets.scrub(excerpt(f"{type(chain[-1]).__name__}: {said}"), shapes=True)
-    return Transient(message, maybe_paid=not isinstance(chain[-1], _never_sent()))
+    return Transient(message, maybe_paid=not any(isinstance(link, _never_sent()) for link in chain))
 
 
 def _never_sent() -> tuple[type[BaseException], ...]:
-    """Errors after which nothing has left this machine. The SDK's own `ConnectError` stands for a broken connection too."""
+    """Errors after which nothing has left this machine."""
     import aiohttp
+    import httpx2
 
-    return (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL, ConnectionRefusedError)
+    return (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, ConnectionRefusedError, httpx2.ConnectError, httpx2.ConnectTimeout)
 
 
-def of_status(error: "anthropic.APIStatusError", endpoint: Endpoint) -> Transient | TeacherStopped | None:
+def of_status(status: int, headers: Mapping[str, str], body: bytes, endpoint: Endpoint) -> Transient | TeacherStopped | None:
     """What a status other than 200 means; None where just this request is refused."""
-    headers, status = error.response.headers, error.status_code
-    said = endpoint.secrets.scrub(excerpt(str(error.message)), shapes=True)
-    meaning = _meaning(status, said, headers, endpoint, error.error_code or "")
+    said, code = said_of_failure(body)
+    meaning = _meaning(status, endpoint.secrets.scrub(excerpt(said), shapes=True), headers, endpoint, code)
     if isinstance(meaning, Transient):
         meaning.headers = headers
     return meaning
+
+
+def said_of_failure(body: bytes) -> tuple[str, str]:
+    """Message and `error.details.error_code` of the API's error envelope; of any other body its text, and no code."""
+    text = body.decode("utf-8", "replace").strip()
+    try:
+        error = json.loads(text)["error"]
+        details = error.get("details")
+        return f"{error['type']}: {error['message']}", str(details.get("error_code") or "") if isinstance(details, dict) else ""
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return text or "no message", ""
 
 
 def of_stream(kind: str, message: str, endpoint: Endpoint) -> Transient | TeacherStopped | None:

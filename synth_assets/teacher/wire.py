@@ -1,38 +1,29 @@
-"""One request over the wire, through the `anthropic` SDK's client and its connection pool: the only code that talks to an endpoint.
+"""One request over the wire: what is sent for it, and what the answer to it means.
 
 Two ways: the Messages API, streamed where an answer may be long; and llama.cpp's own routes, for a user's turn (Magpie) and for all calls to
-the embedded server. Answers are read from their raw bodies: the SDK's models would cost 15 % of the processor time of a call, and raise on what
-must be recorded. Invariant: no body and no message leaves here with a secret in it.
+the embedded server. Invariant: no body and no message leaves here with a secret in it.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from synth_assets.errors import RawPromptUnsupported, TeacherUnavailable
 from synth_assets.teacher.answers import BAD_REQUEST, MALFORMED, Answer, Usage, clean, completion_answer, excerpt, message_answer
+from synth_assets.teacher.connections import Connections, Response
 from synth_assets.teacher.endpoint import Endpoint
 from synth_assets.teacher.events import StreamBroken, assemble
-from synth_assets.teacher.failures import of_connection, of_status, of_stream
+from synth_assets.teacher.failures import of_connection, of_status, of_stream, said_of_failure
 from synth_assets.teacher.messages import Request
 from synth_assets.teacher.prefixes import Prefix
 
-if TYPE_CHECKING:
-    import anthropic
-
 __all__ = ["Reached", "Wire", "message_body"]
 
-READ_S = 600.0
-"""For one answer: an embedded model beside other work writes ten tokens a second in each of its slots."""
-CONNECT_S = 20.0
 STREAM_FROM = 4096
 """Tokens from which an answer is streamed: at 60 tokens a second it takes a minute, after which proxies begin to close silent connections.
 A streamed call takes two to four times the processor time."""
-SPARE = 4
-"""Connections beside those of the calls, for chat templates and batches."""
-LOOPBACK = ("all://127.0.0.1", "all://[::1]", "all://localhost")
-"""Never asked through a proxy of the environment, which would look for them on its own machine."""
 COMPLETION_FIELDS = ("content", "stop_type", "stopping_word", "tokens_evaluated", "tokens_predicted", "model")
 """Of some sixty: the others repeat the prompt and every setting."""
 ROUTE_MISSING = frozenset({404, 405, 501})
@@ -49,35 +40,12 @@ class Reached:
 
 
 class Wire:
-    """A connection pool to `endpoint`; belongs to one event loop."""
+    """Calls to `endpoint` over `connections`."""
 
-    def __init__(self, endpoint: Endpoint) -> None:
-        import anthropic
-        import httpx2
-
+    def __init__(self, endpoint: Endpoint, connections: Connections) -> None:
         self._endpoint = endpoint
+        self._connections = connections
         self._prefixes: dict[str, str] = {}
-        timeout = anthropic.Timeout(READ_S, connect=CONNECT_S)
-        secrets = endpoint.secrets
-        self.client = anthropic.AsyncAnthropic(
-            # An explicit key keeps the SDK from looking for another one in the process's environment.
-            api_key=secrets.api_key or (None if secrets.auth_token else "none"),
-            auth_token=None if secrets.api_key else secrets.auth_token,
-            base_url=endpoint.base_url(),
-            max_retries=0,
-            timeout=timeout,
-            # aiohttp takes 0.6 of the processor time of the SDK's default client. A redirect to another host would take the key along.
-            http_client=anthropic.DefaultAioHttpClient(
-                timeout=timeout,
-                follow_redirects=False,
-                mounts=dict.fromkeys(LOOPBACK),
-                limits=httpx2.Limits(max_connections=endpoint.concurrency + SPARE, max_keepalive_connections=endpoint.concurrency + SPARE),
-            ),
-        )
-
-    async def close(self) -> None:
-        """Close all connections."""
-        await self.client.close()
 
     async def ask(self, request: Request, seed: int, prefix: Prefix | None = None) -> Reached:
         """The answer to `request`, whatever it is worth; `seed` goes to servers that take one, `prefix` is marked for the endpoint's cache.
@@ -106,29 +74,21 @@ class Wire:
 
     async def _message(self, body: Mapping[str, Any]) -> Reached:
         reached = await self._post("/v1/messages", body)
-        return reached if isinstance(reached, Reached) else Reached(message_answer(reached[0]), reached[1])
+        return reached if isinstance(reached, Reached) else Reached(message_answer(reached.body), _said_of_limits(reached.headers))
 
     async def _stream(self, body: Mapping[str, Any]) -> Reached:
-        import anthropic
-        import httpx2
-
-        try:
-            named = {name: body[name] for name in ("model", "max_tokens", "messages")}
-            rest = {name: value for name, value in body.items() if name not in named}
-            async with self.client.messages.with_streaming_response.create(**named, stream=True, extra_body=rest) as response:
-                headers = _said_of_limits(response.headers.raw)
+        with self._on_the_way():
+            async with self._connections.stream("/v1/messages", {**body, "stream": True}) as stream:
+                if stream.status != 200:
+                    return self._refused(Response(stream.status, stream.headers, "\n".join([line async for line in stream.lines]).encode()))
+                headers = _said_of_limits(stream.headers)
                 try:
-                    return Reached(message_answer(await assemble(response.iter_lines())), headers)
+                    return Reached(message_answer(await assemble(stream.lines)), headers)
                 except StreamBroken as broken:
                     meaning = of_stream(broken.kind, broken.message, self._endpoint)
                     if meaning is None:
                         return Reached(Answer(broken.message, failure=MALFORMED, evidence=excerpt(broken.message)), headers)
                     raise meaning from None
-        except anthropic.APIStatusError as error:
-            await error.response.aread()
-            return self._refused(error)
-        except (anthropic.APIError, httpx2.TransportError, httpx2.InvalidURL, UnicodeError) as error:
-            raise self._connection(error) from None
 
     async def _completion(self, request: Request, seed: int) -> Reached:
         """A raw prompt on llama.cpp's server: what its own chat template makes of the request; for a user's turn, cut after the user header."""
@@ -146,46 +106,46 @@ class Wire:
             prompt = self._prefixes[request.system]
         body = {"prompt": prompt, "n_predict": request.max_tokens, "stop": list(request.stop), "seed": seed, "response_fields": COMPLETION_FIELDS}
         reached = await self._post("/completion", body | dict(request.sampling))
-        return reached if isinstance(reached, Reached) else Reached(completion_answer(reached[0]), reached[1])
+        return reached if isinstance(reached, Reached) else Reached(completion_answer(reached.body), _said_of_limits(reached.headers))
 
     async def _template(self, system: str, turns: Sequence[Mapping[str, str]]) -> str:
         """The prompt that the model's own chat template makes of a conversation."""
         first = [{"role": "system", "content": clean(system)}] if system else []
         reached = await self._post("/apply-template", {"messages": [*first, *turns]})
         try:
-            return str(json.loads(reached[0])["prompt"]) if isinstance(reached, tuple) else ""
+            return str(json.loads(reached.body)["prompt"]) if isinstance(reached, Response) else ""
         except (ValueError, KeyError, TypeError):
             raise self._no_raw_prompts("answers /apply-template with something else") from None
 
-    async def _post(self, path: str, body: Mapping[str, Any]) -> tuple[bytes, Mapping[str, str]] | Reached:
-        """Body and headers of a 200; or what says that this request is refused."""
-        import anthropic
-        import httpx2
+    async def _post(self, path: str, body: Mapping[str, Any]) -> Response | Reached:
+        """The 200 that came; or what says that this request is refused."""
+        with self._on_the_way():
+            response = await self._connections.post(path, body)
+        if response.status == 200:
+            return response
+        if path != "/v1/messages" and response.status in ROUTE_MISSING:
+            raise self._no_raw_prompts(f"answers {path} with {response.status}")
+        return self._refused(response)
+
+    def _refused(self, response: Response) -> Reached:
+        meaning = of_status(response.status, response.headers, response.body, self._endpoint)
+        if meaning is not None:
+            raise meaning
+        said, _ = said_of_failure(response.body)
+        return Reached(Answer(clean(said), failure=BAD_REQUEST, evidence=excerpt(said), usage=Usage(0, 0)), response.headers)
+
+    @contextmanager
+    def _on_the_way(self) -> Iterator[None]:
+        """What happens to a connection, in our words."""
+        import aiohttp
 
         try:
-            response = await self.client.post(path, cast_to=httpx2.Response, body=body)
-        except anthropic.APIStatusError as error:
-            if path != "/v1/messages" and error.status_code in ROUTE_MISSING:
-                raise self._no_raw_prompts(f"answers {path} with {error.status_code}") from None
-            return self._refused(error)
-        except (anthropic.APIError, httpx2.TransportError, httpx2.InvalidURL, UnicodeError) as error:
-            raise self._connection(error) from None
-        return response.content, _said_of_limits(response.headers.raw)
-
-    def _refused(self, error: "anthropic.APIStatusError") -> Reached:
-        meaning = of_status(error, self._endpoint)
-        if meaning is not None:
-            raise meaning from None
-        said = clean(str(error.message))
-        return Reached(Answer(said, failure=BAD_REQUEST, evidence=excerpt(said), usage=Usage(0, 0)), error.response.headers)
-
-    def _connection(self, error: Exception) -> Exception:
-        """What the SDK or its HTTP client raised, as ours."""
-        import httpx2
-
-        if isinstance(error, httpx2.InvalidURL | UnicodeError):
-            return TeacherUnavailable(f"{self._endpoint.identity} is no address: {error}. See ANTHROPIC_BASE_URL.")
-        return of_connection(error, self._endpoint)
+            yield
+        except ValueError as error:  # aiohttp's, of addresses and of keys that fit in no header
+            said = self._endpoint.secrets.scrub(str(error), shapes=True)
+            raise TeacherUnavailable(f"{self._endpoint.identity} cannot be asked: {said}. See ANTHROPIC_BASE_URL and ANTHROPIC_API_KEY.") from None
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise of_connection(error, self._endpoint) from None
 
     def _no_raw_prompts(self, why: str) -> RawPromptUnsupported:
         return RawPromptUnsupported(
@@ -218,8 +178,8 @@ def _marked(text: str) -> list[dict[str, Any]]:
     return [{"type": "text", "text": text, "cache_control": {"type": "ephemeral"}}]
 
 
-def _said_of_limits(headers: Sequence[tuple[bytes, bytes]]) -> dict[str, str]:
-    return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in headers if b"ratelimit" in name.lower()}
+def _said_of_limits(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name.lower(): value for name, value in headers.items() if "ratelimit" in name.lower()}
 
 
 def _turns(request: Request) -> list[dict[str, str]]:

@@ -179,6 +179,28 @@ def test_loopback_is_not_asked_through_a_proxy(tmp_path: Path, monkeypatch: pyte
         assert ask(teacher, request())[0].text == "An answer."
 
 
+def test_another_host_is_asked_through_the_proxy_of_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with MessagesApi() as proxy:
+        monkeypatch.setenv("http_proxy", proxy.url)
+        with teacher_for(proxy, tmp_path, ANTHROPIC_BASE_URL="http://teacher.invalid", **PRICED) as teacher:
+            # The double is no proxy and does not know the absolute address; that it was asked is enough.
+            with pytest.raises(TeacherRefusedAccess, match=r"404 from http://teacher\.invalid"):
+                ask(teacher, request())
+            monkeypatch.setenv("no_proxy", "teacher.invalid")
+        with teacher_for(proxy, tmp_path, ANTHROPIC_BASE_URL="http://teacher.invalid", **PRICED) as teacher:
+            with pytest.raises(TeacherUnavailable, match="did not answer in 6 tries"):
+                ask(teacher, request())
+    assert states(tmp_path) == {}
+
+
+def test_an_address_with_a_password_is_told_with_its_remedy(tmp_path: Path) -> None:
+    where = {"ANTHROPIC_BASE_URL": "http://user:hidden-word@127.0.0.1:9"}
+    with MessagesApi() as api, teacher_for(api, tmp_path, **where) as teacher, pytest.raises(TeacherUnavailable, match="ANTHROPIC_BASE_URL") as caught:
+        ask(teacher, request())
+    assert "hidden-word" not in str(caught.value)
+    assert states(tmp_path) == {}
+
+
 def test_thinking_is_kept_apart_and_all_text_is_joined(tmp_path: Path) -> None:
     content = (
         {"type": "thinking", "thinking": "Hm.", "signature": "s"},
