@@ -224,7 +224,8 @@ class Caller:
             # Cancelled, or a defect of ours: the call may be under way, and nobody will see its answer.
             (self._ledger.abandon if started else self._ledger.release)(reservation)
             raise
-        self._pace.answered(started, limited=False, headers=reached.headers)
+        usage = reached.answer.usage
+        self._pace.answered(started, limited=False, headers=reached.headers, used=(1.0, usage.input, usage.output) if usage else (1.0, 0.0, 0.0))
         return reached, started
 
     async def _turn(self) -> None:

@@ -3,7 +3,8 @@
 The state is a record of a few numbers in a file of the machine's temporary folder, changed under a lock that is held for microseconds. A new
 endpoint is approached with few calls at once; then nothing is held back until more than a share of answers are 429s. From there calls start at
 a rate: cut to what was delivered (multiplicative decrease), raised by a step each second without 429s (additive increase), after Jain and Chiu 1989.
-A 429 now and then, which slowing down does not cure, is told apart as noise. Invariant: the file is advice; without it, or with rubbish in it, calls go out.
+Where an endpoint tells what is left of its limits, the rate follows that (levels.py) and hardly meets a 429. A 429 now and then, which slowing
+down does not cure, is told apart as noise. Invariant: the file is advice; without it, or with rubbish in it, calls go out.
 """
 
 import fcntl
@@ -13,18 +14,20 @@ import random
 import struct
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import astuple, dataclass, field
 from pathlib import Path
 
 from synth_assets.identity import digest
+from synth_assets.teacher.levels import RESOURCES, Level, Used, allowed, exhausted_s, note, scarce
 
 __all__ = ["Pace", "pace_file"]
 
 FIRST_AT_ONCE, MORE_PER_S, APPROACH_S = 32, 100, 3.0
 """Calls in flight that a new endpoint gets at first, and how many more each second, until it is known."""
+MORE_PER_ANSWER = 8
+"""How many more for each answer: an endpoint that is slow to answer is not known after a second either."""
 WINDOW_S, WINDOW_CALLS, LONG_WINDOW_S = 1.0, 50, 2.0
 """A window is a second long, or longer while it has few calls."""
 CONGESTED_SHARE, CONGESTED_CALLS = 0.2, 8
@@ -76,10 +79,26 @@ class _State:
     """Share of 429s that stays, whatever the rate."""
     share_at_cut: float = 0.0
     """Share of 429s that led to the last cut, until its effect is seen."""
+    looked: float = 0.0
+    """When the levels were last looked at."""
+    taken: float = 0.0
+    """Calls that were answered since then."""
+    levels: tuple[Level, ...] = field(default_factory=lambda: tuple(Level() for _ in RESOURCES))
+
+    def numbers(self) -> list[float]:
+        """All of it."""
+        return [*(value for name, value in vars(self).items() if name != "levels"), *(number for level in self.levels for number in astuple(level))]
+
+    @classmethod
+    def of(cls, numbers: Sequence[float]) -> "_State":
+        """The state that has these numbers."""
+        rest = numbers[_SCALARS:]
+        return cls(*numbers[:_SCALARS], levels=tuple(Level(*rest[i : i + _LEVEL]) for i in range(0, len(rest), _LEVEL)))  # type: ignore[arg-type]
 
 
-_RECORD = struct.Struct("<4sI14d")
-_MARK, _VERSION = b"pace", 1
+_SCALARS, _LEVEL = len(vars(_State())) - 1, len(vars(Level()))
+_RECORD = struct.Struct(f"<4sI{_SCALARS + _LEVEL * len(RESOURCES)}d")
+_MARK, _VERSION = b"pace", 2
 
 
 def pace_file(identity: str) -> Path:
@@ -113,7 +132,7 @@ class Pace:
                 return min(state.pause_until - now, LONGEST_PAUSE_S), True
             if math.isinf(state.rate):
                 age = now - state.since
-                if age < APPROACH_S and state.sent - state.done >= FIRST_AT_ONCE + MORE_PER_S * age:
+                if age < APPROACH_S and state.sent - state.done >= FIRST_AT_ONCE + min(MORE_PER_S * age, FIRST_AT_ONCE + MORE_PER_ANSWER * state.done):
                     return 1 / MORE_PER_S, True
                 state.sent += 1
                 return 0.0, False
@@ -123,25 +142,28 @@ class Pace:
             state.next_start = starts + 1 / state.rate
             return max(0.0, starts - now), False
 
-    def answered(self, started: float, *, limited: bool, headers: Mapping[str, str]) -> None:
-        """Note what came of a call that went out at `started` (monotonic): whether it was a 429, and what the endpoint says of its limits."""
+    def answered(self, started: float, *, limited: bool, headers: Mapping[str, str], used: Used = (0.0, 0.0, 0.0)) -> None:
+        """Note what came of a call that went out at `started` (monotonic): whether it was a 429, what the endpoint says of its limits, what it took."""
         with self._state() as state:
             now = time.monotonic()
             state.done += 1
-            exhausted = _exhausted_s(headers)
+            exhausted = exhausted_s(state.levels, headers)
             if exhausted:
                 state.pause_until = max(state.pause_until, now + min(exhausted, LONGEST_PAUSE_S))
+            note(state.levels, headers, used)
+            state.taken += not limited
             if started < state.changed:
                 return
             state.answered += 1
             state.limited += limited
             share = state.limited / state.answered
             if math.isinf(state.rate):
-                left = headers.get("anthropic-ratelimit-requests-remaining", "")
-                nearly = left.isdigit() and int(left) <= state.sent - state.done
-                if nearly or (state.limited >= CONGESTED_CALLS and share > CONGESTED_SHARE):
-                    _cut(state, now, max(1.0, (state.answered - state.limited) / max(now - state.window, WINDOW_S)))
+                known = scarce(state.levels, state.taken, state.sent - state.done)
+                if known < math.inf or (state.limited >= CONGESTED_CALLS and share > CONGESTED_SHARE):
+                    delivered = (state.answered - state.limited) / max(now - state.window, WINDOW_S)
+                    _cut(state, now, max(1.0, known if known < math.inf else delivered))
                 elif now - state.window > WINDOW_S:
+                    state.rate = _look(state, now)
                     _next_window(state, now)
             elif now - state.window > (WINDOW_S if state.answered >= WINDOW_CALLS else LONG_WINDOW_S):
                 _steer(state, now, share)
@@ -155,7 +177,7 @@ class Pace:
         try:
             state = self._last = _read(self._descriptor)
             yield state
-            os.pwrite(self._descriptor, _RECORD.pack(_MARK, _VERSION, *vars(state).values()), 0)
+            os.pwrite(self._descriptor, _RECORD.pack(_MARK, _VERSION, *state.numbers()), 0)
         finally:
             fcntl.flock(self._descriptor, fcntl.LOCK_UN)
 
@@ -196,10 +218,19 @@ def _steer(state: _State, now: float, share: float) -> None:
         return
     if not state.limited:
         state.noise *= 0.8
+    if any(level.size for level in state.levels):
+        state.rate = min(_look(state, now), 2 * state.rate)
     # An endpoint that is asked less than it may be says nothing about its limit.
-    if state.answered / (now - state.window) > 0.8 * state.rate:
+    elif state.answered / (now - state.window) > 0.8 * state.rate:
         state.rate *= FIRST_INCREASE if not state.ceiling else INCREASE if state.rate < NEAR * state.ceiling else NEAR_INCREASE
     _next_window(state, now)
+
+
+def _look(state: _State, now: float) -> float:
+    """The rate that the endpoint's levels allow."""
+    rate = allowed(state.levels, state.taken, now - state.looked)
+    state.looked, state.taken = now, 0.0
+    return rate
 
 
 def _next_window(state: _State, now: float) -> None:
@@ -207,21 +238,8 @@ def _next_window(state: _State, now: float) -> None:
 
 
 def _reset(state: _State, now: float) -> None:
-    fresh = _State(since=now, used=now, window=now)
+    fresh = _State(since=now, used=now, window=now, looked=now)
     vars(state).update(vars(fresh))
-
-
-def _exhausted_s(headers: Mapping[str, str]) -> float:
-    """Seconds until the limit that the endpoint says is used up is filled again; 0 where none is."""
-    longest = 0.0
-    for name, value in headers.items():
-        if value == "0" and name.startswith("anthropic-ratelimit-") and name.endswith("-remaining"):
-            try:
-                reset = datetime.fromisoformat(headers[name.removesuffix("remaining") + "reset"])
-                longest = max(longest, (reset - datetime.now(UTC)).total_seconds())
-            except (KeyError, ValueError, TypeError):
-                continue
-    return longest
 
 
 def _open(path: Path) -> int | None:
@@ -240,4 +258,4 @@ def _read(descriptor: int) -> _State:
     except struct.error:
         return _State(used=-math.inf)
     sound = (mark, version) == (_MARK, _VERSION) and not any(math.isnan(value) for value in values) and values[4] > 0
-    return _State(*values) if sound else _State(used=-math.inf)
+    return _State.of(values) if sound else _State(used=-math.inf)

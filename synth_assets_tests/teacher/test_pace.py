@@ -4,13 +4,15 @@ import math
 import os
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from synth_assets.teacher.levels import Used
 from synth_assets.teacher.pace import Pace, pace_file
+from synth_assets_tests.messages_api.limits import RateLimit
 
 
 class Clock:
@@ -30,12 +32,25 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return clock
 
 
+def nothing_told() -> Mapping[str, str]:
+    return {}
+
+
 def simulate(
-    paces: list[Pace], clock: Clock, seconds: float, turned_away: Callable[[float], bool], *, at_once: int = 16, latency: float = 0.05
+    paces: list[Pace],
+    clock: Clock,
+    seconds: float,
+    turned_away: Callable[[float], bool],
+    *,
+    at_once: int = 16,
+    latency: float = 0.05,
+    told: Callable[[], Mapping[str, str]] = nothing_told,
+    used: Used = (1.0, 10.0, 100.0),
 ) -> list[tuple[float, int, bool]]:
     """Callers that always want the next answer; (time, process, whether a 429) of every call, `latency` after it went out."""
     end = clock.now + seconds
     waiting: list[tuple[float, int, str, float]] = [(clock.now, process, "ask", 0.0) for process in range(len(paces)) for _ in range(at_once)]
+    levels: dict[tuple[float, int], Mapping[str, str]] = {}
     done: list[tuple[float, int, bool]] = []
     while waiting:
         waiting.sort()
@@ -47,9 +62,11 @@ def simulate(
             waiting.append((clock.now + wait, process, "ask" if again else "arrive", 0.0))
         elif what == "arrive":
             limited = turned_away(clock.now)
+            levels[clock.now, process] = told()
             waiting.append((clock.now + latency, process, "429" if limited else "200", clock.now))
         else:
-            paces[process].answered(started, limited=what == "429", headers={})
+            limited = what == "429"
+            paces[process].answered(started, limited=limited, headers=levels[started, process], used=(0.0, 0.0, 0.0) if limited else used)
             done.append((clock.now, process, what == "429"))
             waiting.append((clock.now + (random.Random(len(done)).uniform(0, 0.2) if what == "429" else 0.0), process, "ask", 0.0))
     return done
@@ -78,6 +95,27 @@ def test_eight_processes_respect_one_limit_and_use_it(per_second: float, burst: 
     assert (len(done) - limited) / 60.0 > 0.7 * per_second
     shares = [sum(process == number for _, process, _ in done) / len(done) for number in range(8)]
     assert min(shares) > 0.8 / 8
+
+
+@pytest.mark.parametrize(("requests", "tokens", "burst_s"), [(50.0, None, 1.0), (50.0, None, 60.0), (None, 500.0, 10.0)])
+def test_what_an_endpoint_tells_of_its_limits_is_used_up_without_429s(
+    requests: float | None, tokens: float | None, burst_s: float, clock: Clock, tmp_path: Path
+) -> None:
+    limit = RateLimit(requests, tokens, burst_s)
+    paces = [Pace(tmp_path / "pace") for _ in range(8)]
+    done = simulate(paces, clock, 60.0, lambda now: limit.take(now, 10) is not None, told=limit.headers)
+    limited = sum(was for *_, was in done)
+    assert limited / len(done) < 0.005
+    assert (len(done) - limited) / 60.0 > 0.9 * (requests or 50.0)
+    shares = [sum(process == number for _, process, _ in done) / len(done) for number in range(8)]
+    assert min(shares) > 0.6 / 8
+
+
+@pytest.mark.parametrize("value", ["", "soon", "-1", "nan", "1e999", "0"])
+def test_rubbish_in_the_headers_limits_nothing(value: str, clock: Clock, tmp_path: Path) -> None:
+    headers = {f"anthropic-ratelimit-{name}-{what}": value for name in ("requests", "input-tokens") for what in ("limit", "remaining", "reset")}
+    done = simulate([Pace(tmp_path / "pace")], clock, 4.0, lambda now: False, at_once=64, told=lambda: headers)
+    assert len(done) > 0.95 * 4 * 64 / 0.05
 
 
 def test_now_and_then_a_429_slows_nothing_down(clock: Clock, tmp_path: Path) -> None:

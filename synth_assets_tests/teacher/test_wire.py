@@ -187,9 +187,11 @@ def test_another_host_is_asked_through_the_proxy_of_the_environment(tmp_path: Pa
             with pytest.raises(TeacherRefusedAccess, match=r"404 from http://teacher\.invalid"):
                 ask(teacher, request())
             monkeypatch.setenv("no_proxy", "teacher.invalid")
-        with teacher_for(proxy, tmp_path, ANTHROPIC_BASE_URL="http://teacher.invalid", **PRICED) as teacher:
-            with pytest.raises(TeacherUnavailable, match="did not answer in 6 tries"):
-                ask(teacher, request())
+        with (
+            teacher_for(proxy, tmp_path, ANTHROPIC_BASE_URL="http://teacher.invalid", **PRICED) as teacher,
+            pytest.raises(TeacherUnavailable, match="did not answer in 6 tries"),
+        ):
+            ask(teacher, request())
     assert states(tmp_path) == {}
 
 
