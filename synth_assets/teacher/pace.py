@@ -92,8 +92,9 @@ class _State:
     @classmethod
     def of(cls, numbers: Sequence[float]) -> "_State":
         """The state that has these numbers."""
-        rest = numbers[_SCALARS:]
-        return cls(*numbers[:_SCALARS], levels=tuple(Level(*rest[i : i + _LEVEL]) for i in range(0, len(rest), _LEVEL)))  # type: ignore[arg-type]
+        state = cls(*numbers[:_SCALARS])
+        state.levels = tuple(Level(*numbers[start : start + _LEVEL]) for start in range(_SCALARS, len(numbers), _LEVEL))
+        return state
 
 
 _SCALARS, _LEVEL = len(vars(_State())) - 1, len(vars(Level()))
