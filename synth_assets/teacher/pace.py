@@ -92,7 +92,7 @@ class _State:
     @classmethod
     def of(cls, numbers: Sequence[float]) -> "_State":
         """The state that has these numbers."""
-        state = cls(*numbers[:_SCALARS])
+        state = cls(*numbers[:_SCALARS])  # type: ignore[arg-type]
         state.levels = tuple(Level(*numbers[start : start + _LEVEL]) for start in range(_SCALARS, len(numbers), _LEVEL))
         return state
 
