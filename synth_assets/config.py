@@ -151,7 +151,8 @@ class Reasoning(Section):
     temperature: float = Field(default=0.6, ge=0, le=2)
     top_p: Share = 0.95
     max_tokens: Tokens = 16_000
-    pass_rate: tuple[Share, Share] | None = Field(default=None, description="Keep only instructions whose pass rate lies within.")
+    pass_rate: tuple[Share, Share] | None = Field(default=None, description="Keep only instructions whose pass rate lies within, such as [0.1, 0.9].")
+    run_code: bool = Field(default=False, description="Run the code of answers on this machine, where a seed's answer is Python with assertions.")
 
     @field_validator("keep")
     @classmethod

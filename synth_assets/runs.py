@@ -82,6 +82,8 @@ def run_domains(wanted: Sequence[str], to: str | None) -> int:
         except LanguageUnsupported as error:
             report.failures[name] = str(error)
             display.say(f"Not run: {error}")
+        if selected[name].config.methods.magpie is not None and (refusal := choice.refuses_magpie(name)):
+            display.say(refusal)
     with explained_storage(home):
         home.prepare()
     try:

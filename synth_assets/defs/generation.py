@@ -56,8 +56,11 @@ def generated_instructions(
     outcome = begin(domain, "generated_instructions")
     pool = instruction_pool.InstructionPool(domain.language, database.read_passed("seeds", domain.name))
     teacher.drive(domain, self_instruct.plan(domain, pool, teacher.profile(domain), outcome))
-    teacher.drive(domain, magpie.plan(domain, pool, outcome))
-    return store(context, database, "generated_instructions", outcome, domain=domain, calls=teacher.calls(outcome))
+    refused = teacher.magpie(domain, lambda own: magpie.plan(domain, pool, own), outcome)
+    if refused:
+        context.log.warning(refused)
+    notes = {"magpie": refused} if refused else {}
+    return store(context, database, "generated_instructions", outcome, domain=domain, calls=teacher.calls(outcome), notes=notes)
 
 
 @stage_asset(
@@ -83,15 +86,15 @@ def teacher_responses(
     context: dg.AssetExecutionContext, warehouse: WarehouseResource, domains: DomainsResource, teacher: TeacherResource
 ) -> dg.MaterializeResult[Any]:
     """Reasoning traces for instructions with a reference answer where the domain wants them, plain answers for the others."""
-    from synth_assets.quality.verification import verify_answers
+    from synth_assets.quality.verification import verify_all
 
     domain, database = domains.load(context.partition_key).config, warehouse.open()
     outcome = begin(domain, "teacher_responses")
     pool = database.read_passed("evolved_instructions", domain.name)
-    traced = [row for row in pool if row["answer"] is not None] if domain.methods.reasoning else []
-    plain = [row for row in pool if row["answer"] is None or not domain.methods.reasoning]
+    traced = [row for row in pool if reasoning.traced(domain, row)]
+    plain = [row for row in pool if not reasoning.traced(domain, row)]
     profile = teacher.profile(domain)
-    teacher.drive(domain, reasoning.plan(domain, traced, profile, verify_answers, outcome))
+    teacher.drive(domain, reasoning.plan(domain, traced, profile, verify_all, outcome))
     teacher.drive(domain, distillation.plan(domain, plain, profile, outcome))
     return store(context, database, "teacher_responses", outcome, domain=domain, calls=teacher.calls(outcome))
 

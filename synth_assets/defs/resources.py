@@ -1,6 +1,6 @@
 """What the assets work with, as Dagster resources. Nothing is opened before an asset asks for it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -10,6 +10,7 @@ from synth_assets import progress
 from synth_assets.accounts import Outcome, Row
 from synth_assets.config import Domain
 from synth_assets.domain_files import LoadedDomain, domains_folder, load_domain, load_domains
+from synth_assets.errors import RawPromptUnsupported
 from synth_assets.home import Home
 from synth_assets.run_workers import claim
 from synth_assets.teacher.messages import Plan, Profile, Reply
@@ -85,6 +86,27 @@ class TeacherResource(dg.ConfigurableResource[Any]):
     def profile(self, domain: Domain) -> Profile:
         """What the teacher can do."""
         return self.open(domain).profile
+
+    def magpie(self, domain: Domain, plan: Callable[[Outcome], Plan], outcome: Outcome) -> str:
+        """Drive Magpie's plan into `outcome`; returns why it made none where this teacher takes no raw prompts, which ends no stage."""
+        from synth_assets.teacher.choice import choose
+
+        if domain.methods.magpie is None:
+            return ""
+        if refusal := choose().refuses_magpie(domain.name):
+            return refusal
+        own = Outcome()
+        try:
+            self.drive(domain, plan(own))
+        except RawPromptUnsupported as error:
+            # Its first request said so: nothing was made, and nothing paid.
+            return str(error)
+        outcome.planned += own.planned
+        for into, rows in ((outcome.kept, own.kept), (outcome.surplus, own.surplus)):
+            into.extend(rows)
+        outcome.rejected.extend(own.rejected)
+        outcome.call_uses.extend(own.call_uses)
+        return ""
 
     def drive(self, domain: Domain, plan: Plan) -> None:
         """Drive a plan to its end."""

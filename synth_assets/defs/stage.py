@@ -141,6 +141,7 @@ def store(
     extra: Mapping[str, Sequence[Row]] | None = None,
     vectors: Sequence[Matrix] = (),
     plots: Mapping[str, Sheet] | None = None,
+    notes: Mapping[str, str] | None = None,
 ) -> dg.MaterializeResult[Any]:
     """Write a stage's outcome in one transaction and tell Dagster about it.
 
@@ -155,6 +156,7 @@ def store(
         extra: Rows of further tables kept by stage.
         vectors: Embeddings of the kept rows' prompts and of the declared topics, where there are any.
         plots: Pictures for the UI, by name, beside those of every stage.
+        notes: What a reader must know, by name: why a method made nothing.
     """
     numbers = account_metrics(outcome) | cost_metrics(calls, len(outcome.kept))
     numbers |= measure_rows(stage, outcome.kept, outcome.rejected, domain, vectors) | dict(metrics or {})
@@ -168,6 +170,7 @@ def store(
             "dagster/partition_row_count": len(outcome.kept),
             **column_lineage(stage),
             **numbers,
+            **dict(notes or {}),
             **({"rejected_by_rule": rule_table(outcome)} if outcome.rejected else {}),
             **{name: picture(sheet) for name, sheet in (stage_plots(stage, outcome, domain) | dict(plots or {})).items()},
             **({"sample": sample_table(schemas.BY_NAME[stage], outcome.kept)} if outcome.kept else {}),

@@ -32,8 +32,8 @@ def forecast_responses(setting: Setting, evolved: Rows, unanswered: Interval, ve
     """
     domain, profile = setting.domain, setting.profile
     rows = sorted(evolved.known, key=lambda row: str(row["id"]))
-    traced = [row for row in rows if row["answer"] is not None] if domain.methods.reasoning else []
-    plain = [row for row in rows if row["answer"] is None or not domain.methods.reasoning]
+    traced = [row for row in rows if reasoning.traced(domain, row)]
+    plain = [row for row in rows if not reasoning.traced(domain, row)]
     outcome = Outcome()
     steps = setting.known.drive(reasoning.plan(domain, traced, profile, verify, outcome))
     answers = setting.known.drive(distillation.plan(domain, plain, profile, outcome))

@@ -93,7 +93,7 @@ def forecast(loaded: LoadedDomain, profile: Profile, terms: Terms, known: Known,
     parts = dict(zip(STAGES, (instructions, evolutions, answers, pairs), strict=True))
     notes = []
     if domain.methods.magpie is not None and not profile.raw_prompt:
-        notes.append("magpie needs an endpoint that takes raw prompts, and this one takes none: a run would stop there. Delete the section to go on without.")
+        notes.append("magpie needs an endpoint that takes raw prompts, and this one takes none: no Magpie row will be made.")
     return DomainForecast(domain.name, {stage: _use(own, terms, by_batch=by_batch) for stage, own in parts.items()}, bool(past), tuple(notes))
 
 

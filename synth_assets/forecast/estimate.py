@@ -15,7 +15,7 @@ from synth_assets.forecast.interval import Interval
 from synth_assets.forecast.known import known_in, nothing_known
 from synth_assets.forecast.past import Past, past_of, seconds_per_token
 from synth_assets.home import Home
-from synth_assets.quality.verification import verify_answers
+from synth_assets.quality.verification import verify_all
 from synth_assets.teacher.choice import Choice, choose, concurrency_of, endpoint_of
 from synth_assets.teacher.ledger_report import reading, spent_usd
 from synth_assets.warehouse import Warehouse
@@ -57,7 +57,7 @@ def estimate(home: Home, env: Mapping[str, str], domains: Sequence[LoadedDomain]
             domain = loaded.config
             past: Past = past_of(warehouse, domain.name) if warehouse is not None else {}
             known = known_in(con, endpoint, domain.name, domain.language) if con is not None and endpoint is not None else nothing_known()
-            forecasts.append(forecast(loaded, choice.profile, terms, known, past, verify_answers))
+            forecasts.append(forecast(loaded, choice.profile, terms, known, past, verify_all))
     pace = seconds_per_token(warehouse, choice.model) if warehouse is not None else None
     written = total(domain.use for domain in forecasts).output_tokens
     at_once = concurrency_of(choice, env)

@@ -17,11 +17,13 @@ from synth_assets.conversations import prompt_of
 from synth_assets.identity import row_id
 from synth_assets.methods.candidates import reject_reply
 from synth_assets.prompts import load
+from synth_assets.quality.code_tests import is_tests
+from synth_assets.quality.findings import one_line
 from synth_assets.quality.leaks import split_thinking
 from synth_assets.teacher.messages import Message, Plan, Profile, Reply, Request
 
 METHOD = "reasoning"
-TEMPLATES = ("reasoning", "reasoning_answer")
+TEMPLATES = ("reasoning", "reasoning_answer", "reasoning_code", "reasoning_code_answer")
 OPENED, CLOSING_TAG = "<think>\n", "</think>"
 ANSWER_LABELS = {"en": "Answer:", "zh": "答案："}
 _ANSWER = {language: re.compile(rf"(?<![a-z]){label[:-1]}\s*\**\s*[:：]", re.IGNORECASE) for language, label in ANSWER_LABELS.items()}
@@ -48,7 +50,7 @@ def plan(domain: Domain, instructions: Sequence[Row], profile: Profile, verify: 
         candidate = _candidate(domain, row, sample, reply, keys, profile, outcome)
         if candidate is not None:
             candidates.append(candidate)
-    verdicts = verify([(str(c["answer"]), final_answer(c["response"], domain.language)) for c in candidates])
+    verdicts = verify([(str(c["answer"]), _prediction(c)) for c in candidates])
     correct: dict[str, int] = {}
     for candidate, verdict in zip(candidates, verdicts, strict=True):
         candidate["verdict"] = verdict
@@ -59,8 +61,8 @@ def plan(domain: Domain, instructions: Sequence[Row], profile: Profile, verify: 
         rate = candidate["pass_rate"] = correct[instruction] / settings.samples
         band = settings.pass_rate
         if candidate["verdict"] != "correct":
-            said = final_answer(candidate["response"], domain.language)[:80]
-            outcome.reject(candidate, f"answer_{candidate['verdict']}", evidence=f"{said} for {candidate['answer']}")
+            said = one_line(_prediction(candidate)[:80])
+            outcome.reject(candidate, f"answer_{candidate['verdict']}", evidence=f"{said} for {one_line(candidate['answer'])}")
         elif band is not None and not band[0] <= rate <= band[1]:
             outcome.reject(candidate, "pass_rate", rate, f"{rate:.2f} is outside {band[0]} to {band[1]}")
         elif taken.get(instruction, 0) >= settings.keep:
@@ -68,6 +70,17 @@ def plan(domain: Domain, instructions: Sequence[Row], profile: Profile, verify: 
         else:
             taken[instruction] = taken.get(instruction, 0) + 1
             outcome.kept.append(candidate)
+
+
+def traced(domain: Domain, row: Row) -> bool:
+    """Whether an instruction is asked for traces: it carries an answer, and tests only where the domain lets code be run."""
+    settings, answer = domain.methods.reasoning, row["answer"]
+    return settings is not None and answer is not None and (settings.run_code or not is_tests(answer))
+
+
+def _prediction(candidate: Row) -> str:
+    """What is verified: the final answer, or for tests the whole response with its code."""
+    return str(candidate["response"]) if is_tests(candidate["answer"]) else final_answer(candidate["response"], candidate["language"])
 
 
 def split_trace(reply: Reply) -> tuple[str, str] | None:
@@ -91,14 +104,14 @@ def final_answer(response: str, language: str) -> str:
 def _request(domain: Domain, row: Row, sample: int, profile: Profile) -> Request:
     settings = domain.methods.reasoning
     assert settings is not None
-    system, messages = load(_template(profile), domain.language).render(prompt=prompt_of(row))
+    system, messages = load(_template(row, profile), domain.language).render(prompt=prompt_of(row))
     # No repeat penalty here: working repeats its numbers. Seen with SmolLM2-135M, 17 correct traces without and 8 with one.
     sampling = (("temperature", settings.temperature), ("top_p", settings.top_p))
     return Request(messages, settings.max_tokens, system, sample=sample, sampling=sampling, thinks=profile.thinks)
 
 
-def _template(profile: Profile) -> str:
-    return "reasoning_answer" if profile.thinks else "reasoning"
+def _template(row: Row, profile: Profile) -> str:
+    return ("reasoning_code" if is_tests(row["answer"]) else "reasoning") + ("_answer" if profile.thinks else "")
 
 
 def _in_two_steps(requests: Sequence[Request]) -> Plan[list[tuple[Reply, list[str]]]]:
@@ -132,7 +145,7 @@ def _candidate(domain: Domain, row: Row, sample: int, reply: Reply, keys: list[s
         "prompt": prompt_of(row),
         "sample": sample,
         "answer": row["answer"],
-        "prompt_version": load(_template(profile), domain.language).version,
+        "prompt_version": load(_template(row, profile), domain.language).version,
     }
     if reply.rule:
         reject_reply(reply, base, reply.rule, outcome, keys)

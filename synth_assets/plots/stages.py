@@ -43,6 +43,8 @@ def stage_plots(stage: str, made: Outcome, domain: Domain) -> dict[str, Sheet]:
         return plots
     if stage in _BY_COLUMN:
         plots["plot_topics"] = _topics(stage, made.kept, domain)
+    if stage == "evolved_instructions":
+        plots |= _evolutions(made, domain)
     if stage in _NGRAMS:
         counted = ngram_counts([words(PARTS[stage].prompt(row)) for row in made.kept], 2)
         plots["plot_ngrams"] = rank_frequency(f"{stage} of {domain.name}: word 2-grams of prompts, occurrences by rank", counted[1].tolist())
@@ -65,6 +67,19 @@ def whole_funnel(domain: Domain, accounts: Sequence[Row], last: Outcome) -> Shee
     found = {row["stage"]: (row["kept"], row["rejected"], row["surplus"]) for row in accounts}
     found["mixed"] = (len(last.kept), len(last.rejected_ids), len(last.surplus))
     return funnel(f"{domain.name}: candidates kept, rejected and not needed", [(table.name, *found[table.name]) for table in STAGES if table.name in found])
+
+
+def _evolutions(made: Outcome, domain: Domain) -> dict[str, Sheet]:
+    """The share of evolutions that stand, by operation and round; a cell in which none was tried is empty."""
+    stood = Counter((str(row["operation"]), int(row["round"])) for row in made.kept if row["round"])
+    rejected = {str(r.row["id"]): (str(r.row["operation"]), int(r.row["round"])) for r in made.rejected if "operation" in r.row}
+    tried = stood + Counter(rejected.values())
+    if not tried:
+        return {}
+    operations, rounds = sorted({name for name, _ in tried}), sorted({number for _, number in tried})
+    shares = [[stood[name, n] / tried[name, n] if tried[name, n] else None for n in rounds] for name in operations]
+    title = f"{domain.name}: {sum(stood.values()):,} of {sum(tried.values()):,} evolutions stand, by operation and round"
+    return {"plot_yield": heat_map(title, operations, [f"round {n}" for n in rounds], shares, shown=lambda share: f"{share:.0%}", full=1.0)}
 
 
 def _nearest(rows: Sequence[Row], column: str, measure: str, limit: float) -> Sheet:

@@ -12,7 +12,9 @@ import sys
 import threading
 from collections.abc import Sequence
 
-__all__ = ["VERDICTS", "verify_answers"]
+from synth_assets.quality.code_tests import is_tests, verify_code
+
+__all__ = ["VERDICTS", "verify_all", "verify_answers"]
 
 VERDICTS = ("correct", "wrong", "unparsable_gold", "unparsable_prediction", "verifier_error", "timeout")
 SECONDS = 5.0
@@ -84,6 +86,14 @@ def verify_answers(pairs: Sequence[tuple[str, str]]) -> list[str]:
         if worker is not None:
             worker.close()
     return verdicts
+
+
+def verify_all(pairs: Sequence[tuple[str, str]]) -> list[str]:
+    """Verdicts in order: references that are tests by running them (`code_tests`), all others by math-verify."""
+    by_running = [is_tests(gold) for gold, _ in pairs]
+    run = iter(verify_code([pair for pair, code in zip(pairs, by_running, strict=True) if code]))
+    read = iter(verify_answers([pair for pair, code in zip(pairs, by_running, strict=True) if not code]))
+    return [next(run if code else read) for code in by_running]
 
 
 def _serve() -> None:

@@ -1,14 +1,14 @@
 """What came back for one request, read from the endpoint's own JSON. Endpoints are not trusted: any body at all gives an answer or a named failure.
 
-Two dialects: the Messages API (`message_answer`) and llama.cpp's `/completion` (`completion_answer`). Invariant: texts that leave here hold
-no NUL and no lone surrogate, so that they can be stored in SQLite, DuckDB and Parquet.
+Three dialects: the Messages API (`message_answer`), llama.cpp's `/completion` (`completion_answer`) and vLLM's `/v1/completions`
+(`choice_answer`). Invariant: texts that leave here hold no NUL and no lone surrogate, so that they can be stored in SQLite, DuckDB and Parquet.
 """
 
 import json
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["BAD_REQUEST", "MALFORMED", "TEACHER_ERROR", "Answer", "Usage", "clean", "completion_answer", "excerpt", "message_answer"]
+__all__ = ["BAD_REQUEST", "MALFORMED", "TEACHER_ERROR", "Answer", "Usage", "choice_answer", "clean", "completion_answer", "excerpt", "message_answer"]
 
 BAD_REQUEST = "bad_request"
 """Failure: the endpoint will not answer this request, whoever asks."""
@@ -22,6 +22,8 @@ MOST_TOKENS = 2**40
 """A larger count is nonsense, and from 2**63 SQLite cannot hold it."""
 STOP_REASONS = {"eos": "end_turn", "word": "stop_sequence", "limit": "max_tokens"}
 """llama.cpp's words to the API's."""
+FINISH_REASONS = {"stop": "end_turn", "length": "max_tokens"}
+"""vLLM's words to the API's."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,19 @@ def completion_answer(body: bytes) -> Answer:
         return Answer(raw, clean(data["content"]), "", clean(reason), Usage(_count(data["tokens_evaluated"]), _count(data["tokens_predicted"])))
     except _WRONG:
         return _malformed(raw, "no completion with content and stop_type")
+
+
+def choice_answer(body: bytes) -> Answer:
+    """Read a body of `/v1/completions`, as vLLM and others send it."""
+    data, raw = _load(body)
+    try:
+        (choice,) = data["choices"]
+        reason = FINISH_REASONS.get(choice["finish_reason"], choice["finish_reason"])
+        counted = data.get("usage")
+        usage = counted and Usage(_count(counted.get("prompt_tokens")), _count(counted.get("completion_tokens")))
+        return Answer(raw, clean(choice["text"]), "", clean(reason or "no_stop_reason"), usage or None)
+    except _WRONG:
+        return _malformed(raw, "no completion with one choice")
 
 
 _USAGE = ("input_tokens", "output_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")

@@ -60,6 +60,15 @@ class Choice:
                 "Set ANTHROPIC_API_KEY and SYNTH_BUDGET_USD for Claude, or ANTHROPIC_BASE_URL and SYNTH_TEACHER for a server of yours."
             )
 
+    def refuses_magpie(self, domain: str) -> str:
+        """Why `domain` gets no Magpie rows from this teacher, with the remedy; empty where it may, as far as is known before it is asked."""
+        if self.profile.raw_prompt:
+            return ""
+        return (
+            f"{domain} asks for magpie, and {shown(self.base_url)} is a chat API, which takes no raw prompt: no Magpie row will be made. Remove `magpie` from "
+            "the domain's methods, or use the embedded teacher, a llama.cpp server or vLLM (SYNTH_TEACHER, ANTHROPIC_BASE_URL)."
+        )
+
 
 def choose(env: Mapping[str, str] = os.environ) -> Choice:
     """The teacher that `env` asks for.

@@ -1,7 +1,7 @@
 """One request over the wire: what is sent for it, and what the answer to it means.
 
-Two ways: the Messages API, streamed where an answer may be long; and llama.cpp's own routes, for a user's turn (Magpie) and for all calls to
-the embedded server. Invariant: no body and no message leaves here with a secret in it.
+Two ways: the Messages API, streamed where an answer may be long; and raw prompts, for a user's turn (Magpie) and for all calls to the embedded
+server, by llama.cpp's own routes or vLLM's. Invariant: no body and no message leaves here with a secret in it.
 """
 
 import json
@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from synth_assets.errors import RawPromptUnsupported, TeacherUnavailable
-from synth_assets.teacher.answers import BAD_REQUEST, MALFORMED, Answer, Usage, clean, completion_answer, excerpt, message_answer
+from synth_assets.teacher.answers import BAD_REQUEST, MALFORMED, Answer, Usage, choice_answer, clean, completion_answer, excerpt, message_answer
 from synth_assets.teacher.connections import Connections, Response
 from synth_assets.teacher.endpoint import Endpoint
 from synth_assets.teacher.events import StreamBroken, assemble
@@ -46,6 +46,8 @@ class Wire:
         self._endpoint = endpoint
         self._connections = connections
         self._prefixes: dict[str, str] = {}
+        self._tokenizes = False
+        """Whether raw prompts go vLLM's way, because the server has no /apply-template."""
 
     async def ask(self, request: Request, seed: int, prefix: Prefix | None = None) -> Reached:
         """The answer to `request`, whatever it is worth; `seed` goes to servers that take one, `prefix` is marked for the endpoint's cache.
@@ -91,7 +93,7 @@ class Wire:
                     raise meaning from None
 
     async def _completion(self, request: Request, seed: int) -> Reached:
-        """A raw prompt on llama.cpp's server: what its own chat template makes of the request; for a user's turn, cut after the user header."""
+        """A raw prompt: what the server makes of the request by its model's own chat template; for a user's turn, cut after the user header."""
         if not self._endpoint.profile.raw_prompt:
             raise self._no_raw_prompts("is a chat API")
         turns = _turns(request)
@@ -104,18 +106,39 @@ class Wire:
                     raise self._no_raw_prompts("has a chat template that drops the user's text")
                 self._prefixes[request.system] = cut
             prompt = self._prefixes[request.system]
+        if self._tokenizes:
+            # The template's own special tokens are in the prompt already.
+            asked = {"model": self._endpoint.model, "prompt": prompt, "max_tokens": request.max_tokens, "stop": list(request.stop), "seed": seed}
+            reached = await self._post("/v1/completions", asked | {"add_special_tokens": False} | dict(request.sampling))
+            return reached if isinstance(reached, Reached) else Reached(choice_answer(reached.body), _said_of_limits(reached.headers))
         body = {"prompt": prompt, "n_predict": request.max_tokens, "stop": list(request.stop), "seed": seed, "response_fields": COMPLETION_FIELDS}
         reached = await self._post("/completion", body | dict(request.sampling))
         return reached if isinstance(reached, Reached) else Reached(completion_answer(reached.body), _said_of_limits(reached.headers))
 
     async def _template(self, system: str, turns: Sequence[Mapping[str, str]]) -> str:
-        """The prompt that the model's own chat template makes of a conversation."""
+        """The prompt that the model's own chat template makes of a conversation: by llama.cpp's route, or by vLLM's tokens and back."""
         first = [{"role": "system", "content": clean(system)}] if system else []
-        reached = await self._post("/apply-template", {"messages": [*first, *turns]})
+        if not self._tokenizes:
+            try:
+                return str(await self._field("/apply-template", {"messages": [*first, *turns]}, "prompt"))
+            except RawPromptUnsupported:
+                if self._endpoint.native:
+                    raise
+                self._tokenizes = True
+        named = {"model": self._endpoint.model}
+        asked = named | {"messages": [*first, *turns], "add_generation_prompt": False, "add_special_tokens": False}
+        tokens = await self._field("/tokenize", asked, "tokens")
+        return str(await self._field("/detokenize", named | {"tokens": tokens}, "prompt"))
+
+    async def _field(self, path: str, body: Mapping[str, Any], name: str) -> Any:
+        """One field of the answer of a route that speaks of the model's template."""
+        reached = await self._post(path, body)
+        if isinstance(reached, Reached):
+            raise self._no_raw_prompts(f"refuses {path}: {reached.answer.evidence}")
         try:
-            return str(json.loads(reached.body)["prompt"]) if isinstance(reached, Response) else ""
+            return json.loads(reached.body)[name]
         except (ValueError, KeyError, TypeError):
-            raise self._no_raw_prompts("answers /apply-template with something else") from None
+            raise self._no_raw_prompts(f"answers {path} with something else") from None
 
     async def _post(self, path: str, body: Mapping[str, Any]) -> Response | Reached:
         """The 200 that came; or what says that this request is refused."""
@@ -149,8 +172,8 @@ class Wire:
 
     def _no_raw_prompts(self, why: str) -> RawPromptUnsupported:
         return RawPromptUnsupported(
-            f"Magpie needs an endpoint that takes raw prompts (llama.cpp's /apply-template and /completion), and {self._endpoint.identity} {why}. "
-            "Remove `magpie` from the domain's methods, or use the embedded teacher or a llama.cpp server."
+            f"Magpie needs an endpoint that takes raw prompts (llama.cpp's /apply-template and /completion, or vLLM's /tokenize, /detokenize and "
+            f"/v1/completions), and {self._endpoint.identity} {why}. Remove `magpie` from the domain's methods, or use the embedded teacher or such a server."
         )
 
 

@@ -127,6 +127,10 @@ def reply_body(call: Call, answer: Answer, usage: Mapping[str, Any]) -> bytes:
         stop_type = "limit" if answer.stop_reason == "max_tokens" else "eos"
         figures = {"tokens_evaluated": usage["input_tokens"], "tokens_predicted": usage["output_tokens"]}
         return json.dumps({"content": answer.text, "stop": True, "stop_type": stop_type, **figures}).encode()
+    if call.path == "/v1/completions":
+        choice = {"index": 0, "text": answer.text, "finish_reason": "length" if answer.stop_reason == "max_tokens" else "stop"}
+        counted = {"prompt_tokens": usage["input_tokens"], "completion_tokens": usage["output_tokens"]}
+        return json.dumps({"object": "text_completion", "choices": [choice], "usage": counted}).encode()
     return json.dumps(message_of(call, answer, usage)).encode()
 
 

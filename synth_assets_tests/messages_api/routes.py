@@ -33,7 +33,8 @@ class Routes:
     def __init__(self, api: "MessagesApi") -> None:
         self._api = api
         self._requests = 0
-        self._answering = {"/v1/messages"} | ({"/apply-template", "/completion"} if api.raw_prompts else set())
+        raw = {"llama.cpp": {"/apply-template", "/completion"}, "vllm": {"/tokenize", "/detokenize", "/v1/completions"}, "": set[str]()}
+        self._answering = {"/v1/messages"} | raw["llama.cpp" if api.raw_prompts is True else api.raw_prompts or ""]
 
     def handle(self, connection: Connection, request: Request) -> None:
         """Answer a request, now or later; an error of the double itself breaks the connection and is raised when the server closes."""
@@ -61,7 +62,7 @@ class Routes:
         known = path in self._answering or path == "/v1/messages/count_tokens"
         if not known:
             fault = Fault(404, f"no route {path}")
-        elif fault is None and path.startswith("/v1/"):
+        elif fault is None and path.startswith("/v1/messages"):
             fault = fault_in_headers(api.terms, request.headers) or fault_in_body(api.terms, body, counting=path.endswith("count_tokens"))
         if path == "/v1/messages/count_tokens":
             if fault is not None:
@@ -76,9 +77,12 @@ class Routes:
         connection.lost = exchange.abandoned
         if refused := fault or limited:
             return exchange.deliver(refused)
-        if path == "/apply-template":
+        if path in {"/apply-template", "/tokenize"}:
             turns = "".join(f"<|im_start|>{m['role']}\n{m['content']}<|im_end|>\n" for m in body["messages"])
-            return exchange.send(200, json.dumps({"prompt": turns}).encode(), answered=True)
+            told = {"prompt": turns} if path == "/apply-template" else {"tokens": [ord(c) for c in turns], "count": len(turns)}
+            return exchange.send(200, json.dumps(told).encode(), answered=True)
+        if path == "/detokenize":
+            return exchange.send(200, json.dumps({"prompt": "".join(map(chr, body["tokens"]))}).encode(), answered=True)
         return exchange.play(api.said(call))
 
     def _body(self, request: Request, limit: int) -> tuple[dict[str, Any], Fault | None]:

@@ -8,7 +8,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Collection
-from typing import Any, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
 from synth_assets_tests.messages_api.batches import Batches, BatchTerms
 from synth_assets_tests.messages_api.behaviours import Answer, Behaviour, Call, Drop, Expired, Fault, Later, Script, Slow
@@ -29,11 +29,11 @@ after it was done, so that its answer is lost."""
 
 
 class MessagesApi:
-    """The Messages API and Message Batches on a loopback port; with `raw_prompts` also llama.cpp's /apply-template and /completion.
+    """The Messages API and Message Batches on a loopback port; with `raw_prompts` also llama.cpp's or vLLM's routes for those.
 
     Args:
         script: What happens to each call; an `Answer()` if None.
-        raw_prompts: Whether the raw-prompt routes exist.
+        raw_prompts: Whether llama.cpp's /apply-template and /completion exist; "vllm" for /tokenize, /detokenize and /v1/completions.
         latency_s: Time from a call's arrival to its answer; of a stream, to its first event. Refusals (4xx) are not delayed.
         latency_spread: Share of the latency by which it differs from content to content, up or down.
         pace_s: Time between the events of a stream; an answer that is not streamed takes as long as its stream would.
@@ -53,7 +53,7 @@ class MessagesApi:
         self,
         script: Script | None = None,
         *,
-        raw_prompts: bool = False,
+        raw_prompts: bool | Literal["vllm"] = False,
         latency_s: float = 0.0,
         latency_spread: float = 0.0,
         pace_s: float = 0.0,
@@ -124,7 +124,7 @@ class MessagesApi:
     def asked(self) -> list[str]:
         """Texts of all calls for a message or completion, in the order of arrival."""
         with self._came:
-            return [call.text for call in self.calls if call.path != "/apply-template"]
+            return [call.text for call in self.calls if call.path not in {"/apply-template", "/tokenize", "/detokenize"}]
 
     @property
     def in_flight(self) -> int:

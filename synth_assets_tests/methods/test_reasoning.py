@@ -11,7 +11,7 @@ from synth_assets.config import Domain
 from synth_assets.methods import reasoning
 from synth_assets.methods.reasoning import final_answer, split_trace
 from synth_assets.prompts import load
-from synth_assets.quality.verification import VERDICTS, verify_answers
+from synth_assets.quality.verification import VERDICTS, verify_all, verify_answers
 from synth_assets.teacher.messages import Message, Profile, Reply, Request
 from synth_assets_tests.methods.driving import LARGE, SMALL, Answer, drive, key_of, make_domain, mixtures, picking, reply, rules, run, saying, seed_rows
 
@@ -197,6 +197,21 @@ def test_a_teacher_with_thinking_blocks_is_let_think_and_is_not_asked_for_the_fo
     outcome = Outcome()
     drive(reasoning.plan(domain, seed_rows(answer="4")[:2], profile, by_equality, outcome), saying("It is 4.\nAnswer: 4"))
     assert [(r.rule, r.evidence) for r in outcome.rejected] == [("think_malformed", "no thinking")] * 2
+
+
+def test_tests_are_run_only_where_the_domain_says_so_and_are_asked_for_as_code() -> None:
+    row = seed_rows(answer="assert double(2) == 4")[0]
+    off, on = make_domain(reasoning={"samples": 2}), make_domain(reasoning={"samples": 2, "run_code": True})
+    assert (reasoning.traced(off, row), reasoning.traced(on, row), reasoning.traced(off, {**row, "answer": "4"})) == (False, True, True)
+    texts = ["def double(n):\n    return n + n", "def double(n):\n    return n"]
+
+    def answer(request: Request) -> Reply:
+        assert "Python" in request.system and "Answer:" not in request.system
+        return reply(request, f"<think>n twice</think>\n```python\n{texts[request.sample]}\n```")
+
+    outcome, _ = run(lambda o: reasoning.plan(on, [row], LARGE, verify_all, o), answer)
+    assert ([r["sample"] for r in outcome.kept], rules(outcome)) == ([0], ["answer_wrong"])
+    assert outcome.kept[0]["pass_rate"] == 0.5 and outcome.kept[0]["prompt_version"] == load("reasoning_code").version
 
 
 @pytest.mark.parametrize("echo", [False, True])

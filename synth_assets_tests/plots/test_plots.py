@@ -92,3 +92,11 @@ def test_stages_show_what_people_look_at() -> None:
     assert stage_plots("filtered", Outcome(), DOMAIN) == {}
     whole = whole_funnel(DOMAIN, tables["stage_accounts"], made["mixed"]).inline()
     assert [stage for stage in ("seeds", "filtered", "mixed") if f">{stage}<" in whole] == ["seeds", "filtered", "mixed"]
+
+
+def test_the_yield_of_evolutions_is_shown_by_operation_and_round() -> None:
+    made = Outcome(planned=4, kept=[row for row in good()["evolved_instructions"] if row["round"]])
+    made.reject({"id": "x", "operation": "deepen", "round": 1}, "sorry_answer")
+    made.reject({"id": "x", "operation": "deepen", "round": 1}, "empty_answer")
+    text = stage_plots("evolved_instructions", made, DOMAIN)["plot_yield"].alone()
+    assert "4 of 5 evolutions stand" in text and "50%" in text and "100%" in text and "round 2" in text

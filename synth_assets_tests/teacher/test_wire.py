@@ -2,6 +2,7 @@
 
 import re
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -12,7 +13,7 @@ from synth_assets.errors import RawPromptUnsupported, TeacherRefusedAccess, Teac
 from synth_assets.teacher.failures import Patience, retry_after_s
 from synth_assets.teacher.messages import Message
 from synth_assets.teacher.prices import THINKING_ROOM
-from synth_assets_tests.messages_api import Answer, Behaviour, Drop, Fault, MessagesApi, Raw
+from synth_assets_tests.messages_api import Answer, Behaviour, Call, Drop, Fault, MessagesApi, Raw
 from synth_assets_tests.teacher.driving import KEY, PRICED, after, ask, request, requests, states, teacher_for
 
 
@@ -262,8 +263,26 @@ class TestUserTurn:
         assert reply.text == "Why is the sea salty?"
         assert api.asked == ["<|im_start|>system\nYou teach.<|im_end|>\n<|im_start|>user\n"]
 
+    def test_vllms_routes_do_as_well_and_add_no_token_of_their_own(self, tmp_path: Path) -> None:
+        with MessagesApi(lambda call: "Why is the sea salty?", raw_prompts="vllm") as api, teacher_for(api, tmp_path) as teacher:
+            replies = ask(teacher, self.turn, replace(self.turn, sample=1))
+        assert {(reply.text, reply.stop_reason) for reply in replies} == {("Why is the sea salty?", "end_turn")}
+        assert api.asked == ["<|im_start|>system\nYou teach.<|im_end|>\n<|im_start|>user\n"] * 2
+        bodies = [call.body for call in api.calls if call.path == "/v1/completions"]
+        assert all(body["add_special_tokens"] is False and body["stop"] == ["<|im_end|>"] and body["model"] for body in bodies)
+
+    @pytest.mark.parametrize("body", [b"{", b"[]", b'{"choices": []}', b'{"choices": [{"text": null, "finish_reason": "stop"}]}'], ids=short)
+    def test_vllms_malformed_answers_are_tried_again(self, body: bytes, tmp_path: Path) -> None:
+        def script(call: Call) -> Behaviour:
+            return Raw(body) if call.path == "/v1/completions" and call.attempt == 1 else "Why?"
+
+        with MessagesApi(script, raw_prompts="vllm") as api, teacher_for(api, tmp_path) as teacher:
+            assert ask(teacher, self.turn)[0].text == "Why?"
+
     def test_a_cut_one_is_told(self, tmp_path: Path) -> None:
         with MessagesApi(lambda call: Answer("Why", "max_tokens"), raw_prompts=True) as api, teacher_for(api, tmp_path) as teacher:
+            assert ask(teacher, self.turn)[0].rule == "max_tokens"
+        with MessagesApi(lambda call: Answer("Why", "max_tokens"), raw_prompts="vllm") as api, teacher_for(api, tmp_path / "vllm") as teacher:
             assert ask(teacher, self.turn)[0].rule == "max_tokens"
 
     @pytest.mark.parametrize("behaviour", [Raw(b"{"), Raw(b"[]"), Raw(b'{"content": 5}'), Fault(503), Drop(after=5)], ids=short)
