@@ -6,15 +6,19 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from synth_assets.accounts import Outcome
 from synth_assets.defs.resources import TeacherResource
 from synth_assets.domain_files import load_domain, shipped_folder
 from synth_assets.errors import LanguageUnsupported
+from synth_assets.methods import magpie
+from synth_assets.methods.instruction_pool import InstructionPool
 from synth_assets.quality.languages import wrong_language
 from synth_assets.warehouse import Warehouse
 from synth_assets_tests.graph import chinese
 from synth_assets_tests.graph.test_run import BALANCE
 from synth_assets_tests.graph.world import environment, stored, synth_assets, write_domain
 from synth_assets_tests.messages_api import MessagesApi
+from synth_assets_tests.methods.driving import make_domain
 
 NO_ENDPOINT = "http://127.0.0.1:9"
 
@@ -67,3 +71,26 @@ def test_the_chinese_domain_runs_to_a_release(tmp_path: Path) -> None:
     version = (tmp_path / "home" / "release" / "latest").read_text().strip()
     card = (tmp_path / "home" / "release" / version / "README.md").read_text(encoding="utf-8")
     assert "customer_support" not in card and "every_domain_released" not in done.stdout
+
+
+@pytest.mark.filterwarnings("ignore:The `__fields__` attribute is deprecated")
+def test_an_endpoint_without_raw_prompts_makes_no_magpie_rows_and_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    domain = make_domain(magpie={"target": 2})
+
+    def made(env: dict[str, str]) -> tuple[str, Outcome]:
+        for name, value in {"SYNTH_HOME": str(tmp_path / "home"), "ANTHROPIC_API_KEY": "sk-test-key", **env}.items():
+            monkeypatch.setenv(name, value)
+        outcome = Outcome()
+        with dg.build_resources({"teacher": TeacherResource()}) as resources:
+            return resources.teacher.magpie(domain, lambda own: magpie.plan(domain, InstructionPool("en", []), own), outcome), outcome
+
+    # Claude's API is known for it, so that nothing is asked; a server of one's own is asked once.
+    said, outcome = made({"SYNTH_BUDGET_USD": "1"})
+    assert "home asks for magpie, and https://api.anthropic.com is a chat API" in said and outcome == Outcome()
+    with MessagesApi() as api:
+        said, outcome = made({"ANTHROPIC_BASE_URL": api.url, "SYNTH_TEACHER": "qwen"})
+    assert "/tokenize" in said and "Remove `magpie`" in said and outcome == Outcome()
+    with MessagesApi(lambda call: f"How warm should loaf number {call.number} be?", raw_prompts="vllm") as api:
+        said, outcome = made({"ANTHROPIC_BASE_URL": api.url, "SYNTH_TEACHER": "qwen"})
+    assert said == "" and len(outcome.kept) == 1 and {row["method"] for row in outcome.kept} == {"magpie"}
+    outcome.check_balance("generated_instructions", "home")
