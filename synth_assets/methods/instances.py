@@ -26,7 +26,7 @@ CLASSIFICATION, WITH_INPUT, COMPLETE = "classification", "with_input", "complete
 KIND_TOKENS = 8
 CUT = "max_tokens"
 _KINDS = {
-    "en": {CLASSIFICATION: "classif(?:y|ication)", WITH_INPUT: "(?:needs? )?(?:an )?input", COMPLETE: "complete"},
+    "en": {CLASSIFICATION: "classif(?:y|ication)", WITH_INPUT: "(?:needs? )?(?:an )?inputs?", COMPLETE: "complete"},
     "zh": {CLASSIFICATION: "分类", WITH_INPUT: "(?:需要)?输入", COMPLETE: "完整"},
 }
 _PARTS = {

@@ -104,6 +104,7 @@ def test_an_answer_that_never_came_eliminates_under_the_name_of_the_failure() ->
         ("Equal / Not equal", "en", None),
         ("Equally deep", "en", None),
         ("The tasks are", "en", None),
+        ("A canteen has 16 ounces", "en", None),
         ("Unequal", "en", None),
         ("", "en", None),
         (" \n ", "en", None),

@@ -139,7 +139,10 @@ def test_a_task_without_a_standing_instance_is_no_example_later_and_does_not_com
         ("Answer: Complete", "en", "complete"),
         ("Needs input", "en", "with_input"),
         ("Classify: the review", "en", "classification"),
-        # The embedded model's: it goes on with the task, or answers it.
+        # The embedded model's: another word, the task answered or gone on with.
+        ("Inputs", "en", "with_input"),
+        ("Output", "en", None),
+        ("The answer is 10. The", "en", None),
         ("The task is to classify", "en", None),
         ("A task that", "en", None),
         ("Inputting the", "en", None),
