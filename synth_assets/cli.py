@@ -5,6 +5,7 @@ import sys
 import click
 
 from synth_assets import __version__
+from synth_assets.commands.calibrate import calibrate
 from synth_assets.commands.doctor import doctor
 from synth_assets.commands.estimate import estimate
 from synth_assets.commands.forget import forget
@@ -80,6 +81,7 @@ main.add_command(review)
 main.add_command(screen)
 main.add_command(why)
 main.add_command(estimate)
+main.add_command(calibrate)
 main.add_command(ledger)
 main.add_command(doctor)
 main.add_command(forget)

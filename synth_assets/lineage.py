@@ -70,6 +70,7 @@ COLUMNS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
             ("chosen_score", "rejected_score"), ("teacher_responses.prompt", "teacher_responses.response", "seeds.response", "reward_model.weights")
         ),
         "reward_version": ("reward_model.version",),
+        **dict.fromkeys(("orders_agree", "ratings"), _SAID),
     },
     "filtered": {
         **{name: (f"teacher_responses.{name}", f"preference_pairs.{name}") for name in ("domain", "topic", "language", "method", "prompt", "model")},
@@ -79,7 +80,9 @@ COLUMNS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "response": ("teacher_responses.thinking", "teacher_responses.response", "preference_pairs.chosen"),
         "rejected": ("preference_pairs.rejected",),
         "reward": ("teacher_responses.response", "preference_pairs.chosen", "seeds.response", "reward_model.weights"),
-        "reward_version": ("reward_model.version", "preference_pairs.reward_version"),
+        "reward_version": ("reward_model.version",),
+        "ratings": ("teacher_responses.prompt", "teacher_responses.response", "preference_pairs.chosen"),
+        "orders_agree": ("preference_pairs.orders_agree",),
         "reward_margin": ("preference_pairs.chosen_score", "preference_pairs.rejected_score"),
         **dict.fromkeys(("rouge_l", "cosine"), ("teacher_responses.prompt", "preference_pairs.prompt")),
         "jaccard": (*_SAID, "preference_pairs.prompt", "preference_pairs.chosen"),

@@ -83,6 +83,7 @@ _SOURCE = _text("source", "Where the row comes from, as the domain file declares
 _CALLS = Column("call_keys", "VARCHAR[]", "Ledger keys of the teacher calls behind the row.")
 _MESSAGES = "STRUCT(role VARCHAR, content VARCHAR)[]"
 _KIND = _text("kind", "sft or preference.")
+_CALIBRATION = _count("calibration", "Number of the row of reward_calibrations that the percentiles are of.", required=False)
 
 
 def _stage(name: str, description: str, *columns: Column) -> Table:
@@ -187,6 +188,9 @@ PREFERENCE_PAIRS = _stage(
     _number("chosen_score", "Reward of the chosen answer, as a percentile of the domain's reference responses.", required=True),
     _number("rejected_score", "Reward of the rejected answer, likewise.", required=True),
     _text("reward_version", "Version of the reward model that scored both."),
+    _CALIBRATION,
+    Column("orders_agree", "BOOLEAN", "Whether a judge prefers the same answer in both orders; null where none was asked.", required=False),
+    _text("ratings", "JSON: a judge's aspects of chosen and rejected, 1 to 5, means of both orders; null where none was asked.", required=False),
     _MODEL,
     _TEMPLATE,
     _CALLS,
@@ -209,6 +213,9 @@ FILTERED = _stage(
     _text("rejected", "For a pair the worse answer.", required=False),
     _number("reward", "Percentile of the answer's reward among the domain's reference responses, 0 to 1.", required=True),
     _text("reward_version", "Version of the reward model."),
+    _CALIBRATION,
+    _text("ratings", "JSON: a judge's aspects of the answer, 1 to 5; null where none was asked.", required=False),
+    Column("orders_agree", "BOOLEAN", "For a pair: whether a judge prefers the same answer in both orders; null where none was asked.", required=False),
     _number("reward_margin", "For a pair: chosen reward minus rejected reward."),
     _number("rouge_l", "Highest ROUGE-L F between this prompt and that of a kept row before it (better reward, then earlier), 0 to 1.", required=True),
     _number("jaccard", "Highest Jaccard similarity of word 5-grams with a kept row before it, 0 to 1.", required=True),
@@ -309,6 +316,22 @@ REWARD_MODEL = Table(
         _number("length_bias", "Spearman correlation of score and length on held-out answers."),
     ),
     key=("version",),
+)
+
+REWARD_CALIBRATIONS = Table(
+    "reward_calibrations",
+    "Raw scores of each domain's reference responses, frozen: what percentiles are counted in. The highest number stands.",
+    Slice.APPEND,
+    (
+        _DOMAIN,
+        _text("reward_version", "Version of the reward model that scored them."),
+        _count("number", "1 for the first of its domain and version; more where it was asked for anew."),
+        _text("calibrated_at", "ISO 8601, UTC."),
+        _text("seeds_version", "Data version of the seeds whose responses they are."),
+        _count("responses", "How many."),
+        _text("scores", "JSON: the raw scores, ascending."),
+    ),
+    key=("domain", "reward_version", "number"),
 )
 
 REJECTIONS = Table(
@@ -449,6 +472,7 @@ TABLES: tuple[Table, ...] = (
     RELEASE,
     BENCHMARKS,
     REWARD_MODEL,
+    REWARD_CALIBRATIONS,
     REJECTIONS,
     SURPLUS,
     STAGE_ACCOUNTS,

@@ -172,6 +172,8 @@ YAML_FAULTS: list[tuple[str, str, str, int, str, str]] = [
     ("no_item", "    off: [wrong_language]", "    off:\n      -", 27, "a list item has no value", "write one"),
     ("empty_path", "  path: algebra/seeds.jsonl", "  path: ''", 9, "seeds.path is an empty text", "500 characters"),
     # rules that tie keys together
+    ("no_reward_model", "gates:", "gates:\n  reward: {by: cross_encoder}", 24, "by is cross_encoder, but no model is named", "add gates.reward.model"),
+    ("reward_model_of_a_judge", "gates:", "gates:\n  reward:\n    by: judge\n    model: m", 26, "by is judge, which takes no model", "delete model"),
     ("keep_above_samples", "    keep: 2", "    keep: 5", 20, "keep is 5, above samples, which is 4", "4 or less"),
     ("pass_rate_order", "    keep: 2", "    keep: 2\n    pass_rate: [0.9, 0.1]", 21, "pass_rate begins at 0.9", "[0.1, 0.9]"),
     ("words_order", "    min_prompt_words: 3", "    min_prompt_words: 3\n    max_prompt_words: 2", 26, "below min_prompt_words", "3 or more"),

@@ -17,6 +17,7 @@ from synth_assets.methods import (
     evol_instruct,
     instances,
     instruction_pool,
+    judge,
     magpie,
     reasoning,
     scoring,
@@ -102,7 +103,7 @@ def teacher_responses(
 @stage_asset(
     "preference_pairs",
     group=GROUP,
-    version=code_version(constitutional, best_of_n, scoring),
+    version=code_version(constitutional, best_of_n, judge, scoring),
     deps=["seeds", "teacher_responses", "reward_model"],
     kinds=["anthropic"],
 )
@@ -119,8 +120,8 @@ def preference_pairs(
     domain, database = domains.load(context.partition_key).config, warehouse.open()
     outcome = begin(domain, "preference_pairs")
     responses = database.read_passed("teacher_responses", domain.name)
-    rewards, profile = Rewards.of(database, embedder.open(), domain), teacher.profile(domain)
+    rewards, profile = Rewards.of(database, embedder.open(), domain, teacher), teacher.profile(domain)
     teacher.drive(domain, constitutional.plan(domain, responses, profile, rewards.similarity, outcome))
     teacher.drive(domain, best_of_n.plan(domain, responses, profile, rewards.scorer, outcome))
-    teacher.drive(domain, scoring.score_pairs(rewards.scorer, outcome))
+    teacher.drive(domain, scoring.score_pairs(rewards.scorer, rewards.calibration, outcome))
     return store(context, database, "preference_pairs", outcome, domain=domain, calls=teacher.calls(outcome))

@@ -13,7 +13,7 @@ from synth_assets.domain_files import LoadedDomain, domains_folder, load_domain,
 from synth_assets.errors import RawPromptUnsupported
 from synth_assets.home import Home
 from synth_assets.run_workers import claim
-from synth_assets.teacher.messages import Plan, Profile, Reply
+from synth_assets.teacher.messages import Plan, Profile, Reply, Result
 from synth_assets.warehouse import Warehouse
 
 if TYPE_CHECKING:
@@ -108,15 +108,15 @@ class TeacherResource(dg.ConfigurableResource[Any]):
         outcome.call_uses.extend(own.call_uses)
         return ""
 
-    def drive(self, domain: Domain, plan: Plan) -> None:
-        """Drive a plan to its end."""
+    def drive(self, domain: Domain, plan: Plan[Result]) -> Result:
+        """Drive a plan to its end; returns what it returns."""
         watcher = progress.current()
 
         def on_reply(reply: Reply) -> None:
             if watcher is not None:
                 watcher.replied(reply)
 
-        self.open(domain).run(plan, on_reply=on_reply, max_failed_share=domain.gates.max_failed_share)
+        return self.open(domain).run(plan, on_reply=on_reply, max_failed_share=domain.gates.max_failed_share)
 
     def calls(self, outcome: Outcome) -> Sequence[Row]:
         """The paid calls that stand behind a stage's candidates, as rows of `teacher_calls`."""

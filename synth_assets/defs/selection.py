@@ -9,12 +9,13 @@ from synth_assets.accounts import Row
 from synth_assets.conversations import prompt_of
 from synth_assets.defs.automation import AS_A_WHOLE
 from synth_assets.defs.generation import begin
-from synth_assets.defs.resources import DomainsResource, EmbedderResource, WarehouseResource
+from synth_assets.defs.resources import DomainsResource, EmbedderResource, TeacherResource, WarehouseResource
 from synth_assets.defs.reviews import land
 from synth_assets.defs.rewards import Rewards
 from synth_assets.defs.stage import code_version, sample_table, spent_metrics, stage_asset, store, whole_asset
 from synth_assets.domain_files import LoadedDomain
 from synth_assets.errors import StageFailed, UpstreamNotPassed
+from synth_assets.methods import judge
 from synth_assets.methods import seeds as seeds_method
 from synth_assets.plots.stages import whole_funnel
 from synth_assets.quality import (
@@ -92,27 +93,28 @@ def real_data(context: dg.AssetExecutionContext, warehouse: WarehouseResource, d
 @stage_asset(
     "filtered",
     group=GROUP,
-    version=code_version(gates, rules, near_duplicates, decontamination, human_fixes),
+    version=code_version(gates, rules, near_duplicates, decontamination, human_fixes, judge),
     deps=["seeds", "evolved_instructions", "teacher_responses", "preference_pairs", "real_data", "benchmarks", "reward_model"],
     kinds=["python"],
+    asks=True,
 )
 def filtered(
-    context: dg.AssetExecutionContext, warehouse: WarehouseResource, domains: DomainsResource, embedder: EmbedderResource
+    context: dg.AssetExecutionContext, warehouse: WarehouseResource, domains: DomainsResource, embedder: EmbedderResource, teacher: TeacherResource
 ) -> dg.MaterializeResult[Any]:
     """Rules, decontamination, reward floor and near-duplicates, up to the domain's target. What a person corrected is a candidate too."""
     loaded, database = domains.load(context.partition_key), warehouse.open()
     domain = loaded.config
     outcome = begin(domain, "filtered")
     vectors = embedder.open()
-    rewards = Rewards.of(database, vectors, domain)
+    rewards = Rewards.of(database, vectors, domain, teacher)
     instructions = database.read_passed("evolved_instructions", domain.name)
     responses = database.read_passed("teacher_responses", domain.name)
     pairs = database.read_passed("preference_pairs", domain.name)
     real = [f"{row['instruction']}\n{row['input']}\n{row['response']}" for row in database.read_passed("real_data", domain.name)]
-    rows = gates.candidates(responses, pairs, instructions, rewards.version)
-    rows = human_fixes.apply_fixes(rows, standing.fixes(land(database, domain.name), domain.name), rewards.version, outcome)
+    rows = gates.candidates(responses, pairs, instructions, rewards.version, rewards.calibration)
+    rows = human_fixes.apply_fixes(rows, standing.fixes(land(database, domain.name), domain.name), outcome)
     embed = vectors.embed if vectors.supports(domain.language) else None
-    hits = gates.screen(domain, rows, index=benchmark_index(database, loaded, real), embed=embed, rewards=rewards.percentiles, outcome=outcome)
+    hits = gates.screen(domain, rows, index=benchmark_index(database, loaded, real), embed=embed, rewards=rewards.score, outcome=outcome)
     if embed is None:
         context.log.warning(f"No embedding model here knows {domain.language!r}: no semantic near-duplicates, no review queue of paraphrased benchmark items.")
     elif outcome.kept:
@@ -128,6 +130,7 @@ def filtered(
         "filtered",
         outcome,
         domain=domain,
+        calls=teacher.calls(outcome),
         vectors=of_kept,
         extra={"contamination_hits": [hit._asdict() for hit in hits]},
     )

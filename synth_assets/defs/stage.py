@@ -71,11 +71,11 @@ def column_lineage(stage: str) -> dict[str, dg.TableColumnLineage]:
 Decorator = Callable[[Callable[..., dg.MaterializeResult[Any]]], dg.AssetsDefinition]
 
 
-def stage_asset(name: str, *, group: str, version: str, deps: Sequence[str] = (), kinds: Sequence[str] = ()) -> Decorator:
-    """`dg.asset` for the partitioned stage `name`: what the UI shows comes from its schema."""
+def stage_asset(name: str, *, group: str, version: str, deps: Sequence[str] = (), kinds: Sequence[str] = (), asks: bool = False) -> Decorator:
+    """`dg.asset` for the partitioned stage `name`: what the UI shows comes from its schema; `asks` where a teacher may be asked."""
     # One domain per run: with single_run a check's result loses its partition.
     policy = dg.BackfillPolicy.multi_run(1)
-    asks = "anthropic" in kinds
+    asks = asks or "anthropic" in kinds
     settings = _settings(name, group, version, deps, kinds) | {"partitions_def": DOMAINS, "backfill_policy": policy, "output_required": not asks}
     settings |= {"automation_condition": FOLLOWS}
     with warnings.catch_warnings():

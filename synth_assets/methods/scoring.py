@@ -12,7 +12,7 @@ from typing import Protocol
 from synth_assets.accounts import Outcome
 from synth_assets.errors import StageFailed
 from synth_assets.quality.bradley_terry import Floats
-from synth_assets.quality.scores import Score, calibrated
+from synth_assets.quality.scores import Score, calibrated, ratings_json
 from synth_assets.teacher.messages import Plan, Result
 
 __all__ = ["Calibrated", "Comparison", "Direct", "Scorer", "score_pairs", "without_teacher"]
@@ -85,13 +85,14 @@ class Calibrated:
         return [Comparison(a, b, pair.agrees) for pair, a, b in zip(found, scores[::2], scores[1::2], strict=True)]
 
 
-def score_pairs(scorer: Scorer, outcome: Outcome) -> Plan:
-    """Put both percentiles and the version into the kept rows of preference_pairs; a pair that cannot be scored is rejected."""
+def score_pairs(scorer: Scorer, calibration: int, outcome: Outcome) -> Plan:
+    """Put both percentiles, and what they are of, into the kept rows of preference_pairs; a pair that cannot be scored is rejected."""
     rows, outcome.kept = outcome.kept, []
     found = yield from scorer.compare([row["prompt"] for row in rows], [row["chosen"] for row in rows], [row["rejected"] for row in rows])
     for row, pair in zip(rows, found, strict=True):
         outcome.use(row["id"], dict.fromkeys((*pair.first.calls, *pair.second.calls)))
-        row |= {"chosen_score": pair.first.percentile, "rejected_score": pair.second.percentile, "reward_version": scorer.version}
+        row |= {"chosen_score": pair.first.percentile, "rejected_score": pair.second.percentile, "reward_version": scorer.version, "calibration": calibration}
+        row |= {"orders_agree": pair.agrees, "ratings": ratings_json(chosen=pair.first, rejected=pair.second)}
         broken = pair.first if pair.first.rule else pair.second
         if broken.rule:
             outcome.reject(row, broken.rule, evidence=broken.evidence)

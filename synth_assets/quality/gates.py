@@ -22,6 +22,7 @@ from synth_assets.quality.findings import Finding, one_line
 from synth_assets.quality.human_fixes import METHOD as HUMAN_FIX
 from synth_assets.quality.near_duplicates import deduplicate
 from synth_assets.quality.rules import check_row
+from synth_assets.quality.scores import Score, ratings_json
 from synth_assets.quality.words import words
 
 __all__ = ["KINDS", "Embed", "Rewards", "answers_of", "candidates", "contamination_findings", "reject_contaminated", "screen"]
@@ -32,11 +33,11 @@ CORRECTED = 2.0
 """Stands for the reward among near-duplicates where a person corrected the answer: above every percentile."""
 
 Embed = Callable[[Sequence[str]], NDArray[np.floating[Any]]]
-Rewards = Callable[[Sequence[str], Sequence[str]], Sequence[float]]
-"""Prompts and responses to percentiles of the domain's reference responses, 0 to 1."""
+Rewards = Callable[[Sequence[str], Sequence[str]], Sequence[Score]]
+"""Prompts and responses to scores with percentiles of the domain's reference responses."""
 
 
-def candidates(responses: Sequence[Row], pairs: Sequence[Row], instructions: Sequence[Row], reward_version: str) -> list[Row]:
+def candidates(responses: Sequence[Row], pairs: Sequence[Row], instructions: Sequence[Row], reward_version: str, calibration: int) -> list[Row]:
     """Rows of teacher_responses and preference_pairs in the shape of `filtered`, without their scores."""
     roots = {row["id"]: row["root_id"] for row in instructions}
     rows: list[Row] = []
@@ -57,7 +58,9 @@ def candidates(responses: Sequence[Row], pairs: Sequence[Row], instructions: Seq
                     "prompt": source["prompt"],
                     "response": source["chosen"] if pair else with_thinking(source["thinking"], source["response"]),
                     "rejected": source["rejected"] if pair else None,
-                    "reward_version": source["reward_version"] if pair else reward_version,
+                    "reward_version": reward_version,
+                    "calibration": calibration,
+                    "orders_agree": source["orders_agree"] if pair else None,
                     "reward_margin": source["chosen_score"] - source["rejected_score"] if pair else None,
                     "model": source["model"],
                     "parent_id": None,
@@ -82,9 +85,10 @@ def screen(domain: Domain, rows: Sequence[Row], *, index: Index, embed: Embed | 
     scan = index.scan_answers([(row["id"], row["prompt"], answers_of(row)) for row in rows])
     reject_contaminated(rows, scan.hits, outcome)
     scores = rewards([row["prompt"] for row in rows], [row["response"] for row in rows])
-    for row, reward, coverage in zip(rows, scores, scan.coverage, strict=True):
-        row |= {"reward": float(reward), "contamination": coverage}
-    _score_corrected(rows, rewards)
+    for row, score, coverage in zip(rows, scores, scan.coverage, strict=True):
+        row |= {"reward": score.percentile, "ratings": ratings_json(response=score), "contamination": coverage}
+        _book(row, score, outcome)
+    _score_corrected(rows, rewards, outcome)
     for row in rows:
         _test(domain, row, outcome)
     rejected = outcome.rejected_ids
@@ -115,11 +119,19 @@ def screen(domain: Domain, rows: Sequence[Row], *, index: Index, embed: Embed | 
     return scan.hits
 
 
-def _score_corrected(rows: Sequence[Row], rewards: Rewards) -> None:
+def _book(row: Row, score: Score, outcome: Outcome) -> None:
+    """Note the calls behind a score, and reject what has none."""
+    outcome.use(row["id"], score.calls)
+    if score.rule:
+        outcome.reject(row, score.rule, evidence=score.evidence)
+
+
+def _score_corrected(rows: Sequence[Row], rewards: Rewards, outcome: Outcome) -> None:
     """The margin of pairs whose chosen answer a person corrected: the one that they were made with was another answer's."""
-    pairs = [row for row in rows if row["method"] == HUMAN_FIX and row["rejected"] is not None]
+    pairs = [row for row in rows if row["method"] == HUMAN_FIX and row["rejected"] is not None and row["reward"] is not None]
     for row, worse in zip(pairs, rewards([row["prompt"] for row in pairs], [row["rejected"] for row in pairs]), strict=True):
-        row["reward_margin"] = row["reward"] - float(worse)
+        _book(row, worse, outcome)
+        row |= {"reward_margin": None if worse.percentile is None else row["reward"] - worse.percentile, "orders_agree": None}
 
 
 def _taken(domain: Domain, rows: Sequence[Row], target: int, embed: Embed | None) -> set[int]:
@@ -137,11 +149,13 @@ def _test(domain: Domain, row: Row, outcome: Outcome) -> None:
     checked = row["method"] == "reasoning"  # kept only because its answer is the reference's
     for finding in check_row(row["prompt"], row["response"], language=domain.language, rules=domain.gates.rules, reference_answer_expected=checked):
         outcome.reject(row, finding.rule, finding.score, finding.evidence)
-    if row["reward"] < domain.gates.reward.floor:
+    if row["reward"] is not None and row["reward"] < domain.gates.reward.floor:
         outcome.reject(row, "reward_floor", row["reward"], f"percentile {row['reward']:.3f}, floor {domain.gates.reward.floor}")
     margin = row["reward_margin"]
     if margin is not None and margin <= 0:
         outcome.reject(row, "reward_margin", margin, "the chosen answer scores no higher than the rejected one")
+    if row["orders_agree"] is False:
+        outcome.reject(row, "judge_disagrees", margin, "shown in the other order, the two answers are not judged alike")
 
 
 def answers_of(row: Row) -> list[str]:

@@ -20,13 +20,12 @@ REPLACED = "human_fixed"
 """The rule that rejects what was corrected."""
 
 
-def apply_fixes(rows: Sequence[Row], fixes: Mapping[str, str], reward_version: str, outcome: Outcome) -> list[Row]:
+def apply_fixes(rows: Sequence[Row], fixes: Mapping[str, str], outcome: Outcome) -> list[Row]:
     """`rows`, each one that was corrected followed by its correction; what was corrected is rejected in `outcome`.
 
     Args:
         rows: Candidates of `gates.candidates`.
         fixes: Corrected answers by the content key of what they correct.
-        reward_version: Of the reward model that will score the corrected rows.
         outcome: Takes the rejections; candidates are counted by `gates.screen`, which gets what is returned here.
     """
     found: list[Row] = []
@@ -39,7 +38,6 @@ def apply_fixes(rows: Sequence[Row], fixes: Mapping[str, str], reward_version: s
                 "id": row_id(row["domain"], "filtered", METHOD, row["id"], corrected),
                 "method": METHOD,
                 "response": corrected,
-                "reward_version": reward_version,
                 "parent_id": row["id"],
             }
             # Two people who correct each other's answers back and forth: the first correction stays.

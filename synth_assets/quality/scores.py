@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from synth_assets.errors import StageFailed
+from synth_assets.identity import canonical
 from synth_assets.quality.bradley_terry import Floats
 
-__all__ = ["Score", "calibrate", "calibrated"]
+__all__ = ["Score", "calibrate", "calibrated", "ratings_json"]
 
 
 @dataclass(frozen=True)
@@ -51,3 +52,9 @@ def calibrated(scores: Sequence[Score], references: Floats) -> list[Score]:
     known = [score.raw for score in scores if score.raw is not None]
     percentiles = iter(calibrate(np.array(known, np.float64), references).tolist() if known else [])
     return [score if score.raw is None else replace(score, percentile=next(percentiles)) for score in scores]
+
+
+def ratings_json(**scores: Score) -> str | None:
+    """The aspects of one or more answers by name, as JSON; None where no judge rated them."""
+    rated = {name: dict(score.aspects) for name, score in scores.items() if score.aspects}
+    return canonical(rated) if rated else None

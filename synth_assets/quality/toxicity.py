@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from synth_assets import config
 from synth_assets.errors import StageFailed
+from synth_assets.quality.local_models import loading
 
 __all__ = ["Scored", "most_toxic"]
 
@@ -71,21 +72,10 @@ class _Classifier:
 def _load(name: str, labels: tuple[str, ...]) -> _Classifier:
     import torch
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
-    from transformers.utils import logging
 
-    bars = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    try:
+    with loading("gates.rules.toxicity.model", name, "a text classifier", "take the section toxicity out"):
         tokenizer = AutoTokenizer.from_pretrained(name, local_files_only=True)
         model = AutoModelForSequenceClassification.from_pretrained(name, local_files_only=True)
-    except (OSError, ValueError, KeyError) as error:
-        raise StageFailed(
-            f"gates.rules.toxicity.model: {name!r} cannot be loaded as a text classifier without the network ({_first_line(error)}). Name a folder that "
-            "holds one, or download it first (hf download NAME), or take the section toxicity out."
-        ) from error
-    finally:
-        if bars:
-            logging.enable_progress_bar()  # type: ignore[no-untyped-call]
     known = {int(number): str(label) for number, label in model.config.id2label.items()}
     wanted = {label.casefold() for label in labels}
     if wanted:
@@ -99,7 +89,3 @@ def _load(name: str, labels: tuple[str, ...]) -> _Classifier:
         raise StageFailed(f"gates.rules.toxicity.labels: the model {name!r} has the labels {have}. Name those that are toxic, as they are written there.")
     device = "cuda" if torch.cuda.is_available() else "cpu"
     return _Classifier(model.eval().to(device), tokenizer, counted)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:160]

@@ -12,7 +12,7 @@ from pathlib import Path
 import duckdb
 
 from synth_assets.errors import WarehouseVersion
-from synth_assets.schemas import SCHEMA, TABLES
+from synth_assets.schemas import REWARD_CALIBRATIONS, SCHEMA, TABLES
 
 __all__ = ["MIGRATIONS", "Migration", "last_step", "migrate"]
 
@@ -43,6 +43,18 @@ MIGRATIONS: tuple[Migration, ...] = (
         (
             "alter table synth.preference_pairs add column if not exists samples VARCHAR",
             *(f"alter table synth.generated_instructions add column if not exists {name} VARCHAR" for name in ("task_id", "task_kind", "output")),
+        ),
+    ),
+    Migration(
+        4,
+        "frozen calibrations, a judge's ratings",
+        (
+            REWARD_CALIBRATIONS.ddl,
+            *(
+                f"alter table synth.{table} add column if not exists {column}"
+                for table in ("preference_pairs", "filtered")
+                for column in ("calibration INTEGER", "orders_agree BOOLEAN", "ratings VARCHAR")
+            ),
         ),
     ),
 )

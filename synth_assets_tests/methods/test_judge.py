@@ -1,9 +1,11 @@
 """The teacher as a judge: what it is shown, how strictly it is read, and what both orders of a pair make of it."""
 
+import json
 import re
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,7 +13,7 @@ from hypothesis import strategies as st
 from synth_assets.accounts import Outcome
 from synth_assets.errors import StageFailed
 from synth_assets.methods.judge import ASPECTS, TEMPLATES, Judge, read_ratings
-from synth_assets.methods.scoring import score_pairs
+from synth_assets.methods.scoring import Calibrated, score_pairs
 from synth_assets.prompts import load
 from synth_assets.teacher.messages import Plan, Request, Result
 from synth_assets_tests.methods.driving import LARGE, Answer, key_of, reply, run, saying
@@ -149,11 +151,24 @@ def test_orders_that_disagree_are_told(judge: Callable[[str], int], agrees: bool
     assert found.first.raw is not None and found.second.raw is not None and found.first.raw - found.second.raw == margin
 
 
+def test_a_pair_keeps_ratings_and_whether_the_orders_agree() -> None:
+    def plan(outcome: Outcome) -> Plan:
+        outcome.planned = 1
+        outcome.kept = [{"id": "1", "prompt": "Why?", "chosen": "good", "rejected": "bad"}]
+        return score_pairs(Calibrated(Judge(LARGE, "en"), np.array([2.0, 3.0])), 7, outcome)
+
+    outcome, _ = run(plan, pair(lambda shown: 4 if "good" in shown else 2))
+    (row,) = outcome.kept
+    assert (row["chosen_score"], row["rejected_score"], row["orders_agree"], row["calibration"]) == (1.0, 0.25, True, 7)
+    assert json.loads(row["ratings"]) == {"chosen": dict.fromkeys(ASPECTS, 4.0), "rejected": dict.fromkeys(ASPECTS, 2.0)}
+    assert row["reward_version"] == Judge(LARGE, "en").version
+
+
 def test_a_pair_with_one_unreadable_order_has_no_score() -> None:
     def plan(outcome: Outcome) -> Plan:
         outcome.planned = 1
         outcome.kept = [{"id": "1", "prompt": "Why?", "chosen": "good", "rejected": "bad"}]
-        return score_pairs(Judge(LARGE, "en"), outcome)
+        return score_pairs(Judge(LARGE, "en"), 1, outcome)
 
     good = pair(lambda shown: 3)
     outcome, _ = run(plan, lambda request: good(request) if "<answer_a>\ngood" in request.messages[-1].content else reply(request, "No."))

@@ -55,7 +55,7 @@ def test_pairs_get_both_scores_and_what_cannot_be_scored_is_rejected() -> None:
     def plan(outcome: Outcome) -> Plan:
         outcome.planned = 2
         outcome.kept = [{"id": str(n), "prompt": "p", "chosen": f"good {n}", "rejected": "bad"} for n in range(2)]
-        return score_pairs(_Asking(), outcome)
+        return score_pairs(_Asking(), 1, outcome)
 
     outcome, batches = run(plan, saying("?"))
     assert [len(batch) for batch in batches] == [2]
@@ -67,4 +67,4 @@ def test_pairs_get_both_scores_and_what_cannot_be_scored_is_rejected() -> None:
 def test_a_judge_cannot_score_where_no_teacher_is() -> None:
     with pytest.raises(StageFailed, match="without a teacher"):
         without_teacher(_Asking().score(["p"], ["a"]))
-    drive(score_pairs(_Asking(), Outcome()), saying("?"))
+    drive(score_pairs(_Asking(), 1, Outcome()), saying("?"))

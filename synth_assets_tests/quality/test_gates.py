@@ -13,6 +13,7 @@ from synth_assets.quality import gates
 from synth_assets.quality.decontamination import Hit, Index, Item
 from synth_assets.quality.human_fixes import apply_fixes, lot
 from synth_assets.quality.sampling import content_key
+from synth_assets.quality.scores import Score
 from synth_assets_tests.quality.rows import domain, instruction, response
 
 TEST_ITEM = "A gardener plants nineteen tulip bulbs in each of seven rows and loses a third of them to mice before spring arrives. How many bloom?"
@@ -24,9 +25,11 @@ def screened(
     outcome = Outcome()
     numbers = list(rewards) if rewards is not None else [0.5] * (len(responses) + len(pairs))
     used = {row["instruction_id"] for row in [*responses, *pairs]}
-    rows = gates.candidates(responses, pairs, [instruction(int(i[1:])) for i in used], "v1")
+    rows = gates.candidates(responses, pairs, [instruction(int(i[1:])) for i in used], "v1", 1)
     index = Index.build([Item("mine", "t1", "prompt", TEST_ITEM)], [], Decontamination())
-    hits = gates.screen(of or domain(), rows, index=index, embed=None, rewards=lambda prompts, _: numbers[: len(prompts)], outcome=outcome)
+    hits = gates.screen(
+        of or domain(), rows, index=index, embed=None, rewards=lambda prompts, _: [Score(n, n) for n in numbers[: len(prompts)]], outcome=outcome
+    )
     outcome.check_balance("filtered", "garden")
     return outcome, hits
 
@@ -34,12 +37,16 @@ def screened(
 def corrected(rows: Sequence[Row], fixes: dict[str, str]) -> Outcome:
     """What becomes of candidates whose answers were corrected; rewards grow with the answer's length."""
     outcome = Outcome()
-    found = apply_fixes(rows, fixes, "v2", outcome)
+    found = apply_fixes(rows, fixes, outcome)
     index = Index.build([Item("mine", "t1", "prompt", TEST_ITEM)], [], Decontamination())
-    gates.screen(domain(targets={"sft": 50, "preference": 5}, methods={"constitutional": {"pairs": 1}}, real_data=BOTH), found,
-                 index=index, embed=None, rewards=lambda _, responses: [min(1.0, len(r) / 200) for r in responses], outcome=outcome)  # fmt: skip
+    of = domain(targets={"sft": 50, "preference": 5}, methods={"constitutional": {"pairs": 1}}, real_data=BOTH)
+    gates.screen(of, found, index=index, embed=None, rewards=by_length, outcome=outcome)
     outcome.check_balance("filtered", "garden")
     return outcome
+
+
+def by_length(prompts: Sequence[str], responses: Sequence[str]) -> list[Score]:
+    return [Score(n, min(1.0, n)) for n in (len(text) / 200 for text in responses)]
 
 
 BOTH = [{"path": f"{kind}.jsonl", "kind": kind, "source": "us", "license": "CC0-1.0"} for kind in ("sft", "preference")]
@@ -47,7 +54,7 @@ GOOD = "Loosen the bindings first, then turn the heap from the side, since what 
 
 
 def test_a_correction_stands_in_the_place_of_its_parent_which_is_rejected() -> None:
-    rows = gates.candidates([response(n) for n in range(3)], [], [instruction(n) for n in range(3)], "v1")
+    rows = gates.candidates([response(n) for n in range(3)], [], [instruction(n) for n in range(3)], "v1", 1)
     outcome = corrected(rows, {content_key(rows[1]): GOOD})
     fixed = outcome.kept[1]
     assert [row["source_id"] for row in outcome.kept] == ["r0", "r1", "r2"]
@@ -57,35 +64,35 @@ def test_a_correction_stands_in_the_place_of_its_parent_which_is_rejected() -> N
 
 
 def test_a_correction_passes_the_gates_or_is_lost_with_its_parent() -> None:
-    rows = gates.candidates([response(0)], [], [instruction(0)], "v1")
+    rows = gates.candidates([response(0)], [], [instruction(0)], "v1", 1)
     outcome = corrected(rows, {content_key(rows[0]): f"Consider this: {TEST_ITEM}"})
     assert outcome.kept == [] and {"human_fixed"} < rules(outcome)
 
 
 def test_a_correction_goes_before_a_near_duplicate_with_a_better_reward() -> None:
-    rows = gates.candidates([response(0), response(1, prompt=response(0)["prompt"], response=GOOD * 3)], [], [instruction(0), instruction(1)], "v1")
+    rows = gates.candidates([response(0), response(1, prompt=response(0)["prompt"], response=GOOD * 3)], [], [instruction(0), instruction(1)], "v1", 1)
     outcome = corrected(rows, {content_key(rows[0]): GOOD})
     assert [row["method"] for row in outcome.kept] == ["human_fix"]
 
 
 def test_a_corrected_pair_has_a_new_margin_and_a_correction_can_be_corrected() -> None:
-    rows = gates.candidates([], [pair(0, 0.2)], [instruction(0)], "v1")
+    rows = gates.candidates([], [pair(0, 0.2)], [instruction(0)], "v1", 1)
     first = rows[0] | {"response": GOOD}
     outcome = corrected(rows, {content_key(rows[0]): GOOD, content_key(first): GOOD + " Water it after that."})
     (kept,) = outcome.kept
-    assert kept["reward_margin"] == pytest.approx((len(kept["response"]) - len("Just do it.")) / 200) and kept["reward_version"] == "v2"
+    assert kept["reward_margin"] == pytest.approx((len(kept["response"]) - len("Just do it.")) / 200)
     assert [r.rule for r in outcome.rejected] == ["human_fixed"] * 2 and kept["parent_id"] == outcome.rejected[1].row["id"]
     assert kept["response"].endswith("after that.") and kept["rejected"] == "Just do it."
 
 
 def test_two_people_who_correct_each_other_end_with_the_first_correction() -> None:
-    rows = gates.candidates([response(0)], [], [instruction(0)], "v1")
+    rows = gates.candidates([response(0)], [], [instruction(0)], "v1", 1)
     back = {content_key(rows[0]): GOOD, content_key(rows[0] | {"response": GOOD}): rows[0]["response"]}
     assert [row["response"] for row in corrected(rows, back).kept] == [GOOD]
 
 
 def test_the_lot_is_what_the_gates_let_pass_before_people_took_anything_out() -> None:
-    rows = gates.candidates([response(n) for n in range(3)], [], [instruction(n) for n in range(3)], "v1")
+    rows = gates.candidates([response(n) for n in range(3)], [], [instruction(n) for n in range(3)], "v1", 1)
     plain = lot(corrected([dict(row) for row in rows], {}).kept, [])
     outcome = corrected(rows, {content_key(rows[1]): GOOD, content_key(rows[2]): f"Consider this: {TEST_ITEM}"})
     stored = [{"stage": "filtered", "row_id": r.row["id"], "rule": r.rule, "row": json.dumps(r.row)} for r in outcome.rejected]
@@ -95,7 +102,7 @@ def test_the_lot_is_what_the_gates_let_pass_before_people_took_anything_out() ->
 
 def pair(number: int, margin: float) -> Row:
     row = response(number)
-    return row | {"chosen": row["response"], "rejected": "Just do it.", "chosen_score": 0.5 + margin, "rejected_score": 0.5, "reward_version": "v1"}
+    return row | {"chosen": row["response"], "rejected": "Just do it.", "chosen_score": 0.5 + margin, "rejected_score": 0.5, "orders_agree": None}
 
 
 def rules(outcome: Outcome) -> set[str]:
@@ -127,10 +134,10 @@ def test_an_item_that_runs_from_the_prompt_into_either_answer_counts(side: str) 
     # Seven words of eight in each part: neither part holds an n-gram of it alone.
     tokens = TEST_ITEM.split()
     item = Item("mine", "t1", "prompt", " ".join(tokens[:14]))
-    rows = gates.candidates([], [pair(0, 0.2) | {"prompt": " ".join(tokens[:7]), side: " ".join(tokens[7:14])}], [instruction(0)], "v1")
+    rows = gates.candidates([], [pair(0, 0.2) | {"prompt": " ".join(tokens[:7]), side: " ".join(tokens[7:14])}], [instruction(0)], "v1", 1)
     outcome = Outcome()
     index = Index.build([item], [], Decontamination())
-    hits = gates.screen(domain(), rows, index=index, embed=None, rewards=lambda prompts, _: [0.5] * len(prompts), outcome=outcome)
+    hits = gates.screen(domain(), rows, index=index, embed=None, rewards=lambda prompts, _: [Score(0.5, 0.5)] * len(prompts), outcome=outcome)
     assert not outcome.kept and {hit.part for hit in hits} == {"both"}
 
 
@@ -154,6 +161,27 @@ def test_a_pair_needs_a_positive_margin(margin: float, kept: int) -> None:
     outcome, _ = screened([], of=domain(targets={"sft": 50}), pairs=[pair(0, margin)])
     assert len(outcome.kept) + len(outcome.surplus) == kept
     assert ("reward_margin" in rules(outcome)) == (kept == 0)
+
+
+def test_a_pair_whose_order_decides_is_rejected_and_a_correction_of_it_is_judged_anew() -> None:
+    outcome, _ = screened([], of=domain(targets={"sft": 50}), pairs=[pair(0, 0.3) | {"orders_agree": False}, pair(1, 0.3) | {"orders_agree": True}])
+    assert rules(outcome) == {"judge_disagrees"} and len(outcome.surplus) == 1
+    rows = gates.candidates([], [pair(0, 0.2) | {"orders_agree": False}], [instruction(0)], "v1", 1)
+    outcome = corrected(rows, {content_key(rows[0]): GOOD})
+    assert [row["orders_agree"] for row in outcome.kept] == [None]
+
+
+def test_what_a_judge_said_is_kept_and_what_it_did_not_say_rejects() -> None:
+    aspects = tuple((name, 4.0) for name in ("honesty", "helpfulness"))
+    said = [Score(4.0, 0.7, aspects, ("k0",)), Score(None, None, (), ("k1",), "judge_unreadable", "Well...")]
+    rows = gates.candidates([response(n) for n in range(2)], [], [instruction(n) for n in range(2)], "v1", 3)
+    outcome = Outcome()
+    index = Index.build([Item("mine", "t1", "prompt", TEST_ITEM)], [], Decontamination())
+    gates.screen(domain(), rows, index=index, embed=None, rewards=lambda prompts, _: said[: len(prompts)], outcome=outcome)
+    (kept,) = outcome.kept
+    assert (kept["reward"], kept["calibration"], json.loads(kept["ratings"])) == (0.7, 3, {"response": {"helpfulness": 4.0, "honesty": 4.0}})
+    assert [(r.rule, r.evidence, r.row["reward"]) for r in outcome.rejected] == [("judge_unreadable", "Well...", None)]
+    assert outcome.call_uses == [("k0", kept["id"]), ("k1", outcome.rejected[0].row["id"])]
 
 
 def test_what_passes_beyond_the_target_is_surplus_and_the_first_stand() -> None:
