@@ -99,7 +99,7 @@ def test_the_command_asks_anew_and_says_what_moved(tmp_path: Path, monkeypatch: 
 
     def percentile() -> float | None:
         rewards = Rewards.of(warehouse, EmbedderResource().open(), load_domain(domains, "boats").config, TeacherResource())
-        (score,) = rewards.score(["What is tar for?"], ["Tar keeps water out."])
+        (score,) = rewards.score(["Describe the strain on a mast in a gale for a new member of the club."], ["Tar."])
         return score.percentile
 
     before = percentile()
@@ -110,4 +110,5 @@ def test_the_command_asks_anew_and_says_what_moved(tmp_path: Path, monkeypatch: 
     assert percentile() == before
     said = CliRunner().invoke(main, ["calibrate", "--domain", "boats"])
     assert said.exit_code == 0 and "boats" in said.output and said.output.splitlines()[1].split()[2:5] == ["1", "2", "12"]
-    assert percentile() != before
+    after = percentile()
+    assert before is not None and after is not None and after > before + 0.2
