@@ -1,4 +1,4 @@
-"""What is forgotten is in no table, verdict, ledger entry, vector, event or page, byte for byte; the accounts balance, and the releases that held it are named."""
+"""What is forgotten is in no table, verdict, ledger entry, vector or page, byte for byte; accounts balance, and releases that held it are named."""
 
 import json
 from contextlib import closing

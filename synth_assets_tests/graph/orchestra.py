@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
@@ -109,11 +109,29 @@ def _die_in(defs: Any, domain: str, stage: str, left: Sequence[str]) -> None:
         defs.resolve_job_def("domain").execute_in_process(quiet, instance, partition_key=domain, asset_selection=selection, raise_on_error=False)
 
 
+def _paths(model: Any, prefix: str) -> Iterator[tuple[Any, str]]:
+    """Sections of the model with the beginning of their settings' paths; an item of a list has that of the list."""
+    from typing import get_args
+
+    from synth_assets.config_mix import Section
+
+    yield model, prefix
+    for name, field in model.model_fields.items():
+        todo, inside = [field.annotation], []
+        while todo:
+            kind = todo.pop()
+            todo += get_args(kind)
+            inside += [kind] if isinstance(kind, type) and issubclass(kind, Section) else []
+        for kind in inside:
+            yield from _paths(kind, f"{prefix}{name}.")
+
+
 class _Dagster:
     def __init__(self, defs: Any, instance: Any) -> None:
         self.defs, self.instance, self.graph = defs, instance, defs.resolve_asset_graph()
         self.cursor: Any = None
         self.cursors: dict[str, str | None] = {}
+        self.reads: set[tuple[str, str]] = set()
 
     def materialize(self, domain: str, assets: Sequence[str]) -> dict[str, Any]:
         """Run these assets, all of the domain's for none; says what was made, and why a step failed."""
@@ -130,6 +148,33 @@ class _Dagster:
             "made": [event.asset_key.to_user_string() for event in result.get_asset_materialization_events() if event.asset_key],
             "failed": {event.step_key: str((e.cause or e).message) for event in result.get_step_failure_events() if (e := event.step_failure_data.error)},
         }
+
+    def record(self) -> None:
+        """From now on, note which settings of a domain file are read, and by which step."""
+        import dagster as dg
+
+        from synth_assets.config import Domain
+        from synth_assets.config_mix import Section
+
+        paths = dict(_paths(Domain, ""))
+        original = Section.__getattribute__
+
+        def noting(section: Any, name: str) -> Any:
+            value = original(section, name)
+            prefix = paths.get(type(section))
+            if prefix is not None and name in type(section).model_fields and not isinstance(value, Section):
+                try:
+                    step = dg.OpExecutionContext.get().op.name
+                except dg.DagsterInvariantViolationError:
+                    step = ""
+                self.reads.add((step, f"{prefix}{name}"))
+            return value
+
+        Section.__getattribute__ = noting  # type: ignore[method-assign]
+
+    def read(self) -> list[tuple[str, str]]:
+        """(step, dotted path) of what was read."""
+        return sorted(self.reads)
 
     def killed_in(self, domain: str, stage: str) -> list[str]:
         """Go on with the domain in a process that is killed in the middle of `stage`; returns the stages that have passed."""

@@ -12,7 +12,7 @@ from synth_assets.defs import stage
 from synth_assets.defs.stage import code_version
 from synth_assets.methods import constitutional, distillation, elimination, evol_instruct, instruction_pool, magpie, reasoning, self_instruct
 from synth_assets.quality import gates, rules
-from synth_assets.slices import SLICES
+from synth_assets.slices import ELSEWHERE, SLICES
 from synth_assets.warehouse import Warehouse
 from synth_assets_tests.graph.conftest import Made
 from synth_assets_tests.graph.orchestra import Orchestra
@@ -92,6 +92,7 @@ def test_thresholds_benchmarks_and_the_mix_are_applied_anew_without_the_teacher(
     for change in FREE:
         settings |= CHANGES[change][0]
     write_domain(copy.domains, **settings)
+    orchestra.call("record")
     asked, before = len(copy.api.calls), Warehouse(copy.home / "warehouse.duckdb").rows("teacher_calls")
     done = orchestra.call("materialize", "boats", [])
     assert done["success"], done["failed"]
@@ -100,6 +101,14 @@ def test_thresholds_benchmarks_and_the_mix_are_applied_anew_without_the_teacher(
     assert warehouse.rows("teacher_calls") == before and warehouse.query(BALANCE) == []
     assert {row["benchmark"] for row in warehouse.rows("benchmarks")} == {"boats/held-out", "boats/more"}
     assert set(orchestra.call("stale", "boats")) <= {"release"}
+    # What a stage and its checks read is in their slice: otherwise a change of it would go unnoticed.
+    missed = set()
+    for step, path in orchestra.call("read"):
+        table = step.removesuffix("_checks")
+        known = (*SLICES[table].settings, *ELSEWHERE, *SLICES[table].files) if table in SLICES else ()
+        if table in SLICES and not any(path == name or path.startswith(f"{name}.") for name in known):
+            missed.add((table, path))
+    assert missed == set()
 
 
 TEMPLATES = {

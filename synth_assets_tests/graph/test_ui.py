@@ -84,7 +84,9 @@ def test_the_lineage_shows_every_stage(ui: DagsterUi, page: Page) -> None:
     for group in ("generation", "selection", "release", "settings"):
         expect(page.get_by_text(group, exact=True).first).to_be_visible()
     picture(page, "lineage-groups")
-    page.goto(f"{ui.url}/asset-groups?expanded=" + ",".join(f"synth_assets.definitions:__repository__:{g}" for g in ("generation", "selection", "release")))
+    page.keyboard.press("Alt+e")
+    for stage in ("teacher_responses", "filtered", "mixed"):
+        expect(page.get_by_text(stage, exact=True).first).to_be_visible()
     picture(page, "lineage")
 
 
@@ -93,8 +95,9 @@ def test_a_schedule_is_switched_on(ui: DagsterUi, page: Page) -> None:
     page.goto(f"{ui.url}/automation")
     expect(page.get_by_text("nightly_harbours").first).to_be_visible()
     picture(page, "automation-before")
-    row = page.get_by_text("nightly_harbours").first.locator("xpath=ancestor::*[.//input[@type='checkbox'] or .//*[@role='switch']][1]")
-    row.locator("input[type=checkbox], [role=switch]").last.click(force=True)
+    # The first box of a row selects it, the second is the switch.
+    row = page.get_by_text("nightly_harbours").first.locator("xpath=ancestor::*[count(.//input[@type='checkbox']) > 1][1]")
+    row.locator("input[type=checkbox]").nth(1).click(force=True)
     ui.wait(lambda: ui.instigators()["nightly_harbours"]["status"] == "RUNNING", 30, "the schedule to be on")
     page.reload()
     expect(page.get_by_text("nightly_harbours").first).to_be_visible()
