@@ -9,6 +9,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
@@ -73,6 +74,10 @@ def page(browser: Browser) -> Iterator[Page]:
     context.close()
 
 
+def of_backfill(ui: DagsterUi, backfill: str) -> list[dict[str, Any]]:
+    return [run for run in ui.runs() if run["tags"].get("dagster/backfill") == backfill]
+
+
 def picture(page: Page, name: str) -> None:
     if PICTURES:
         page.wait_for_timeout(1500)
@@ -108,7 +113,7 @@ def test_a_backfill_whose_worst_domain_stops_no_other(ui: DagsterUi, world: Made
     asked = len(world.api.calls)
     backfill = ui.backfill(["boats", "harbours", "piers"])
     page.goto(f"{ui.url}/runs/b/{backfill}")
-    runs = ui.wait(lambda: len(found := ui.runs()) == 3 and found, 300, "three runs")
+    runs = ui.wait(lambda: len(found := of_backfill(ui, backfill)) == 3 and found, 300, "three runs")
     picture(page, "backfill-started")
     ended = {run["tags"]["dagster/partition"]: ui.ended(run["runId"], 900) for run in runs}
     assert ended == {"boats": "SUCCESS", "harbours": "SUCCESS", "piers": "FAILURE"}
@@ -144,7 +149,7 @@ def test_a_run_that_is_cancelled_leaves_no_process(ui: DagsterUi) -> None:
 
 
 def test_a_run_whose_process_is_killed_goes_on_by_itself(ui: DagsterUi, world: Made) -> None:
-    run = ui.launch("boats")
+    run = ui.launch("harbours")
     ui.wait(lambda: ui.runs(runIds=[run])[0]["tags"].get("synth/process"), 300, "the run to have a process")
     asked = len(world.api.calls)
     kill(*ui.parts("multiprocessing.spawn"))
@@ -155,7 +160,7 @@ def test_a_run_whose_process_is_killed_goes_on_by_itself(ui: DagsterUi, world: M
 
 
 def test_daemon_and_web_server_are_killed_in_a_backfill_and_nothing_is_lost(ui: DagsterUi, world: Made, monkeypatch: pytest.MonkeyPatch) -> None:
-    ui.backfill(["boats", "harbours", "piers"])
+    ui.backfill(["harbours", "piers"])
     ui.wait(lambda: ui.runs(statuses=["STARTED"]), 300, "a run")
     kill(*ui.parts("dagster._daemon"), *ui.parts("dagster_webserver"))
     ui.gone(60)
@@ -168,8 +173,8 @@ def test_daemon_and_web_server_are_killed_in_a_backfill_and_nothing_is_lost(ui: 
     unfinished = ["QUEUED", "STARTING", "STARTED", "CANCELING", "NOT_STARTED"]
     ui.wait(lambda: not ui.runs(statuses=unfinished), 900, "all runs to end")
     # Those that were killed failed, and their retries ended well.
-    newest = {run["tags"]["dagster/partition"]: run["status"] for run in reversed(ui.runs())}
-    assert newest == {"boats": "SUCCESS", "harbours": "SUCCESS", "piers": "SUCCESS"}
+    newest = {run["tags"].get("dagster/partition"): run["status"] for run in reversed(ui.runs())}
+    assert (newest["harbours"], newest["piers"]) == ("SUCCESS", "SUCCESS")
     assert Warehouse(world.home / "warehouse.duckdb").query(BALANCE) == []
 
 
