@@ -33,20 +33,21 @@ class Slice:
 
 # Every row carries them, and every suite of checks reads them.
 _ALWAYS = ("language", "topics", "gates.quality")
+_THRESHOLDS = ("gates.rules", "gates.near_duplicates", "gates.decontamination", "gates.reward")
 
 SLICES: Mapping[str, Slice] = {
     "benchmarks": Slice(("benchmarks",), ("benchmarks",)),
     "seeds": Slice((*_ALWAYS, "seeds", "gates.rules"), ("seeds",)),
-    "generated_instructions": Slice((*_ALWAYS, "title", "seed", "methods.self_instruct", "methods.magpie")),
+    "generated_instructions": Slice((*_ALWAYS, "title", "seed", "methods.self_instruct", "methods.magpie", "gates.rules")),
     "evolved_instructions": Slice((*_ALWAYS, "seed", "methods.evol_instruct")),
     "teacher_responses": Slice((*_ALWAYS, "seed", "methods.distillation", "methods.reasoning")),
-    "preference_pairs": Slice((*_ALWAYS, "seed", "methods.constitutional", "principles")),
+    "preference_pairs": Slice((*_ALWAYS, "seed", "methods.constitutional", "methods.best_of_n", "principles")),
     "real_data": Slice((*_ALWAYS, "seed", "real_data", "gates.decontamination"), ("real_data",)),
-    "filtered": Slice(
-        (*_ALWAYS, "seed", "targets", "gates.rules", "gates.near_duplicates", "gates.decontamination", "gates.reward", "gates.selection"),
-    ),
-    "spot_check": Slice((*_ALWAYS, "seed", "spot_check")),
-    "mixed": Slice((*_ALWAYS, "seed", "mix.synthetic_share", "mix.caps")),
+    "filtered": Slice((*_ALWAYS, "seed", "targets", *_THRESHOLDS, "gates.selection")),
+    # The audit draws what came nearest to a threshold.
+    "spot_check": Slice((*_ALWAYS, "seed", "spot_check", *_THRESHOLDS)),
+    # Near-duplicates between the two sides are looked for here.
+    "mixed": Slice((*_ALWAYS, "seed", "mix.synthetic_share", "mix.caps", "gates.near_duplicates")),
     # Its recipe holds the files themselves.
     "release": Slice(whole=True),
 }

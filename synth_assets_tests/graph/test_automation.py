@@ -68,7 +68,9 @@ def test_ticks_from_a_quiet_home_to_a_new_release(copy: Made, orchestra: Orchest
     write_domain(copy.domains, gates=LOOSE)
     write_domain(copy.domains, "lighthouses")
     changed = orchestra.call("sensor", "domain_files")
-    assert [(r["partition"], r["assets"]) for r in changed["requests"]] == [("boats", ["filtered", "mixed", "settings/filtered", "spot_check"])]
+    assert [(r["partition"], r["assets"]) for r in changed["requests"]] == [
+        ("boats", ["filtered", "mixed", "settings/filtered", "settings/spot_check", "spot_check"])
+    ]
     quiet = orchestra.call("sensor", "domain_files")
     assert quiet["requests"] == [] and "lighthouses is new: reload" in quiet["skip"]
     shutil.rmtree(copy.domains / "lighthouses")
