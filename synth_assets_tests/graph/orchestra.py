@@ -177,10 +177,14 @@ class _Dagster:
         return sorted(self.reads)
 
     def killed_in(self, domain: str, stage: str) -> list[str]:
-        """Go on with the domain in a process that is killed in the middle of `stage`; returns the stages that have passed."""
+        """Go on with the domain up to `stage`, in a process that is killed in the middle of it; returns the stages that have passed."""
         import multiprocessing
 
-        child = multiprocessing.get_context("fork").Process(target=_die_in, args=(self.defs, domain, stage, self._left(domain)))
+        import dagster as dg
+
+        before = {key.to_user_string() for key in dg.AssetSelection.assets(stage).upstream().resolve(self.graph)}
+        wanted = [left for left in self._left(domain) if left in before]
+        child = multiprocessing.get_context("fork").Process(target=_die_in, args=(self.defs, domain, stage, wanted))
         child.start()
         child.join()
         assert child.exitcode == -9, f"ended with {child.exitcode}, and was not killed in {stage}"

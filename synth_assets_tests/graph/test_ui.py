@@ -118,6 +118,7 @@ def test_a_backfill_whose_worst_domain_stops_no_other(ui: DagsterUi, world: Made
     ended = {run["tags"]["dagster/partition"]: ui.ended(run["runId"], 900) for run in runs}
     assert ended == {"boats": "SUCCESS", "harbours": "SUCCESS", "piers": "FAILURE"}
     page.reload()
+    expect(page.get_by_text("Partitions targeted").first).to_be_visible()
     picture(page, "backfill-finished")
     warehouse = Warehouse(world.home / "warehouse.duckdb")
     assert warehouse.query(BALANCE) == []
