@@ -102,11 +102,15 @@ def _die_in(defs: Any, domain: str, stage: str, left: Sequence[str]) -> None:
     import dagster as dg
 
     from synth_assets.progress import watched
+    from synth_assets.warehouse.sidecar import Sidecar
 
+    # A lock is not inherited by a fork.
+    Sidecar._of_process.clear()
     quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
     with dg.DagsterInstance.get() as instance, watched(_Assassin(stage)):
         selection = [dg.AssetKey(name) for name in left]
-        defs.resolve_job_def("domain").execute_in_process(quiet, instance, partition_key=domain, asset_selection=selection, raise_on_error=False)
+        # It does not come to its end, or it says why not.
+        defs.resolve_job_def("domain").execute_in_process(quiet, instance, partition_key=domain, asset_selection=selection)
 
 
 def _paths(model: Any, prefix: str) -> Iterator[tuple[Any, str]]:
