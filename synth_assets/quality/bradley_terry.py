@@ -14,7 +14,7 @@ __all__ = ["Floats", "bradley_terry"]
 Floats = NDArray[np.float64]
 
 
-def bradley_terry(differences: Floats, signs: Sequence[int], l2: float = 1.0) -> Floats:
+def bradley_terry(differences: Floats, signs: Sequence[int], l2: float = 1.0, counts: Floats | None = None) -> Floats:
     """Weights under which the first of two answers is likely to win: P(win) = sigmoid(difference . weights) (Bradley and Terry 1952).
 
     L2-regularised maximum likelihood by Newton's method, deterministic. Weights whose sign is not the one demanded are set to zero, the largest
@@ -24,11 +24,13 @@ def bradley_terry(differences: Floats, signs: Sequence[int], l2: float = 1.0) ->
         differences: Features of the better answer minus those of the worse, shape (pairs, features), standardised.
         signs: Per feature 1, -1, or 0 where the weight is free.
         l2: Strength of the regularisation, above 0.
+        counts: How often each pair counts, shape (pairs,); once where it is None.
     """
+    often = np.ones(len(differences)) if counts is None else counts
     allowed = list(range(differences.shape[1]))
     weights = np.zeros(differences.shape[1])
     while allowed:
-        fitted = _newton(differences[:, allowed], l2)
+        fitted = _newton(differences[:, allowed], often, l2)
         wrong = [(abs(w), column) for w, column in zip(fitted.tolist(), allowed, strict=True) if w * signs[column] < 0]
         if not wrong:
             weights[allowed] = fitted
@@ -37,16 +39,16 @@ def bradley_terry(differences: Floats, signs: Sequence[int], l2: float = 1.0) ->
     return weights
 
 
-def _newton(differences: Floats, l2: float) -> Floats:
+def _newton(differences: Floats, often: Floats, l2: float) -> Floats:
     weights = np.zeros(differences.shape[1])
-    loss = _loss(differences, weights, l2)
+    loss = _loss(differences, often, weights, l2)
     for _ in range(100):
         losing = _sigmoid(-(differences @ weights))
-        gradient = l2 * weights - differences.T @ losing
-        hessian = (differences * (losing * (1 - losing))[:, None]).T @ differences + l2 * np.eye(len(weights))
+        gradient = l2 * weights - differences.T @ (often * losing)
+        hessian = (differences * (often * losing * (1 - losing))[:, None]).T @ differences + l2 * np.eye(len(weights))
         step = np.linalg.solve(hessian, gradient)
         # Far from the optimum a full step can overshoot; the loss is convex, so that some fraction of it always helps.
-        while (new := _loss(differences, weights - step, l2)) > loss and np.abs(step).max() > 1e-12:
+        while (new := _loss(differences, often, weights - step, l2)) > loss and np.abs(step).max() > 1e-12:
             step /= 2
         weights, loss = weights - step, min(new, loss)
         if np.abs(step).max() < 1e-10:
@@ -54,8 +56,8 @@ def _newton(differences: Floats, l2: float) -> Floats:
     return weights
 
 
-def _loss(differences: Floats, weights: Floats, l2: float) -> float:
-    return float(np.logaddexp(0, -(differences @ weights)).sum() + l2 / 2 * weights @ weights)
+def _loss(differences: Floats, often: Floats, weights: Floats, l2: float) -> float:
+    return float((often * np.logaddexp(0, -(differences @ weights))).sum() + l2 / 2 * weights @ weights)
 
 
 def _sigmoid(x: Floats) -> Floats:

@@ -11,7 +11,7 @@ from synth_assets.accounts import Outcome, Row
 from synth_assets.identity import row_id
 from synth_assets.quality.sampling import content_key
 
-__all__ = ["METHOD", "REPLACED", "apply_fixes", "lot"]
+__all__ = ["METHOD", "REPLACED", "apply_fixes", "lot", "replaced"]
 
 METHOD = "human_fix"
 """The method of a corrected row."""
@@ -50,6 +50,15 @@ def apply_fixes(rows: Sequence[Row], fixes: Mapping[str, str], outcome: Outcome)
     return found
 
 
+def replaced(rejections: Sequence[Row]) -> list[Row]:
+    """The rows that only a correction keeps out, from rows of the table `rejections` of one domain."""
+    own = [row for row in rejections if row["stage"] == "filtered"]
+    rules: dict[str, set[str]] = {}
+    for row in own:
+        rules.setdefault(row["row_id"], set()).add(row["rule"])
+    return [json.loads(row["row"]) for row in own if row["rule"] == REPLACED and rules[row["row_id"]] == {REPLACED}]
+
+
 def lot(rows: Sequence[Row], rejections: Sequence[Row]) -> list[Row]:
     """What the automatic gates let pass of what the machine made: `rows` of `filtered` without corrections, and what only a correction keeps out.
 
@@ -57,9 +66,4 @@ def lot(rows: Sequence[Row], rejections: Sequence[Row]) -> list[Row]:
         rows: With at least `method`.
         rejections: Rows of the table of that name, of the same domain.
     """
-    own = [row for row in rejections if row["stage"] == "filtered"]
-    rules: dict[str, set[str]] = {}
-    for row in own:
-        rules.setdefault(row["row_id"], set()).add(row["rule"])
-    replaced = [json.loads(row["row"]) for row in own if row["rule"] == REPLACED and rules[row["row_id"]] == {REPLACED}]
-    return [row for row in (*rows, *replaced) if row["method"] != METHOD]
+    return [row for row in (*rows, *replaced(rejections)) if row["method"] != METHOD]

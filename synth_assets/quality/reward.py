@@ -12,8 +12,9 @@ embedding, or of its product with the prompt's, moved accuracy in cross-validati
 """
 
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from importlib.resources import files
 from math import sqrt
@@ -26,7 +27,7 @@ from synth_assets.identity import ID_LENGTH, digest, seeded
 from synth_assets.quality.bradley_terry import Floats, bradley_terry
 from synth_assets.quality.embeddings import Embed
 from synth_assets.quality.reward_features import FEATURE_SET, FEATURES, RELEVANCE, Table, features
-from synth_assets.quality.reward_pairs import Pair, training_pairs
+from synth_assets.quality.reward_pairs import HUMAN, Pair, training_pairs
 from synth_assets.quality.scores import calibrate
 from synth_assets.quality.words import words
 
@@ -40,6 +41,9 @@ MIN_PROMPTS = 10
 
 _L2 = 1.0
 """Strength of the regularisation, on standardised features. From 0.1 to 10 accuracy moved by less than 0.3 points in each of four splits."""
+
+_COUNTS = {HUMAN: 5.0}
+"""How often a pair of a kind counts, where it is not once: people are asked about hundreds of rows, corruptions make thousands. Our figure."""
 
 _DIGITS = 6
 """Decimals of weights: far below what matters, and equal on machines whose last bits differ."""
@@ -68,6 +72,10 @@ class Report:
     """Accuracy per kind of pair."""
     pairs_by_kind: dict[str, int] = field(default_factory=dict)
     """Held-out pairs per kind."""
+    fitted_by_kind: dict[str, int] = field(default_factory=dict)
+    """Pairs that it was fitted to, per kind."""
+    sources: dict[str, int] = field(default_factory=dict)
+    """Rows that the pairs were made from, by where they come from: seeds, curated rows, pairs of the teacher, verdicts of people."""
 
 
 @dataclass(frozen=True)
@@ -139,31 +147,41 @@ def published() -> RewardModel:
     return RewardModel.from_json(files("synth_assets.quality").joinpath("reward_v1.json").read_text(encoding="utf-8"))
 
 
-def train(pairs: Sequence[Pair], embed: Embed | None, seed: int = 0) -> RewardModel:
+def train(pairs: Sequence[Pair], embed: Embed | None, seed: int = 0, sources: Mapping[str, int] | None = None) -> RewardModel:
     """Fit a model to `pairs` and test it on a fifth of the prompts, which it is not fitted to.
+
+    Args:
+        pairs: As `training_pairs` makes them.
+        embed: The sentence embedder; None leaves relevance unknown.
+        seed: Of the prompts that are held out.
+        sources: Rows behind the pairs, by where they come from, for the report.
 
     Raises:
         StageFailed: fewer than 10 different prompts.
     """
-    prompts = sorted({pair.prompt for pair in pairs}, key=lambda prompt: (seeded(seed, "held out", prompt).random(), prompt))
+    prompts = sorted({p for pair in pairs for p in (pair.prompt, pair.rejected_prompt)}, key=lambda p: (seeded(seed, "held out", p).random(), p))
     if len(prompts) < MIN_PROMPTS:
         raise StageFailed(
             f"The reward model has pairs of {len(prompts)} prompts, and needs {MIN_PROMPTS}: add seeds with responses to the domain files, or preference pairs."
         )
     held_out = set(prompts[: round(HELD_OUT * len(prompts))])
-    asked = [pair.prompt for pair in pairs]
-    chosen = features(asked, [pair.chosen for pair in pairs], embed)
-    rejected = features(asked, [pair.rejected for pair in pairs], embed)
-    test = np.array([pair.prompt in held_out for pair in pairs])
-    means, scales = _moments(np.vstack([chosen[~test], rejected[~test]]))
+    chosen = features([pair.prompt for pair in pairs], [pair.chosen for pair in pairs], embed)
+    rejected = features([pair.rejected_prompt for pair in pairs], [pair.rejected for pair in pairs], embed)
+    # A pair of two prompts that stand on different sides is neither fitted nor tested.
+    test = np.array([{pair.prompt, pair.rejected_prompt} <= held_out for pair in pairs])
+    fit = np.array([not {pair.prompt, pair.rejected_prompt} & held_out for pair in pairs])
+    counts = np.array([_COUNTS.get(pair.kind, 1.0) for pair in pairs])[fit]
+    means, scales = _moments(np.vstack([chosen[fit], rejected[fit]]))
     better, worse = (np.nan_to_num((side - means) / scales) for side in (chosen, rejected))
     differences, signs = better - worse, [f.sign for f in FEATURES]
     blind = differences.copy()
     blind[:, RELEVANCE] = 0
-    weights, blind_weights = (bradley_terry(side[~test], signs, _L2).round(_DIGITS) for side in (differences, blind))
-    tested = [pair for pair in pairs if pair.prompt in held_out]
+    weights, blind_weights = (bradley_terry(side[fit], signs, _L2, counts).round(_DIGITS) for side in (differences, blind))
+    tested = [pair for pair, held in zip(pairs, test.tolist(), strict=True) if held]
     blind_accuracy = float(_ordered(blind[test] @ blind_weights).mean())
-    report = _report(tested, better[test] @ weights, worse[test] @ weights, blind_accuracy, len(pairs) - len(tested))
+    report = _report(tested, better[test] @ weights, worse[test] @ weights, blind_accuracy, int(fit.sum()))
+    fitted = Counter(pair.kind for pair, used in zip(pairs, fit.tolist(), strict=True) if used)
+    report = replace(report, fitted_by_kind=dict(sorted(fitted.items())), sources=dict(sources or {}))
     names = tuple(f.name for f in FEATURES)
     return RewardModel(names, _tuple(means), _tuple(scales), _tuple(weights), _tuple(blind_weights), report)
 
@@ -189,7 +207,7 @@ def wilson_interval(successes: float, trials: int, z: float = 1.959964) -> tuple
 
 def _report(tested: Sequence[Pair], chosen: Floats, rejected: Floats, blind_accuracy: float, fitted_pairs: int) -> Report:
     """What `chosen` and `rejected`, the scores of the pairs `tested`, say about the model."""
-    prompts = len({pair.prompt for pair in tested})
+    prompts = len({p for pair in tested for p in (pair.prompt, pair.rejected_prompt)})
     lengths = np.array([[len(words(pair.chosen)), len(words(pair.rejected))] for pair in tested], np.float64)
     right = _ordered(chosen - rejected)
     accuracy = float(right.mean())

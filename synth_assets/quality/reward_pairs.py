@@ -13,10 +13,13 @@ from synth_assets.quality.corruptions import KINDS, corrupted
 from synth_assets.quality.reward_features import is_chinese
 from synth_assets.quality.words import words
 
-__all__ = ["PREFERENCE", "Pair", "training_pairs"]
+__all__ = ["HUMAN", "PREFERENCE", "Pair", "training_pairs"]
 
 PREFERENCE = "preference"
 """The kind of a pair that is no corruption."""
+
+HUMAN = "human"
+"""The kind of a pair that a person's verdict made."""
 
 _OTHERS = 8
 """Answers to other prompts that a corruption may choose from."""
@@ -29,16 +32,24 @@ class Pair(NamedTuple):
     chosen: str
     rejected: str
     kind: str = PREFERENCE
-    """Name of the corruption that made `rejected`, or `preference`."""
+    """Name of the corruption that made `rejected`, or `preference`, or `human`."""
+    other_prompt: str = ""
+    """What `rejected` answers, where that is another prompt."""
+
+    @property
+    def rejected_prompt(self) -> str:
+        """What `rejected` answers."""
+        return self.other_prompt or self.prompt
 
 
-def training_pairs(references: Sequence[Mapping[str, Any]], preference_rows: Sequence[Mapping[str, Any]], seed: int) -> list[Pair]:
-    """Every reference against each corruption that is possible for it, and every preference row, sorted.
+def training_pairs(references: Sequence[Mapping[str, Any]], preference_rows: Sequence[Mapping[str, Any]], seed: int, human: Sequence[Pair] = ()) -> list[Pair]:
+    """Every reference against each corruption that is possible for it, every preference row and every pair of `human`, sorted.
 
     Args:
         references: Rows with `prompt` and `response`: answers that people wrote or accepted.
         preference_rows: Rows with `prompt`, `chosen` and `rejected`.
         seed: What the corruptions follow from.
+        human: What verdicts taught, as `verdict_pairs.lessons` makes it.
     """
     answers = sorted({(str(row["prompt"]), str(row["response"])) for row in references if words(str(row["response"]))})
     by_language: defaultdict[bool, list[tuple[str, str]]] = defaultdict(list)
@@ -49,6 +60,7 @@ def training_pairs(references: Sequence[Mapping[str, Any]], preference_rows: Seq
         for row in preference_rows
         if str(row["chosen"]).strip() != str(row["rejected"]).strip()
     }
+    pairs.update(human)
     for prompt, answer in answers:
         pool = by_language[is_chinese(prompt)]
         for kind in KINDS:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import replace
+from importlib.resources import files
 
 import numpy as np
 import pytest
@@ -14,8 +15,9 @@ from synth_assets.errors import StageFailed
 from synth_assets.quality.bradley_terry import Floats, bradley_terry
 from synth_assets.quality.embeddings import DIMENSION, Embedder, Matrix
 from synth_assets.quality.reward import RewardModel, published, rank_correlation, train, wilson_interval
+from synth_assets.quality.reward_card import card
 from synth_assets.quality.reward_features import FEATURES, RELEVANCE, features
-from synth_assets.quality.reward_pairs import Pair, training_pairs
+from synth_assets.quality.reward_pairs import HUMAN, Pair, training_pairs
 from synth_assets.quality.scores import calibrate
 
 FINITE = st.floats(-1e3, 1e3)
@@ -185,6 +187,40 @@ def test_bradley_terry_is_at_the_optimum_and_keeps_signs() -> None:
     assert bound[1] == 0
     assert bound[0] > 0
     assert bradley_terry(differences, [-1, 1, -1]).tolist() == [0, 0, 0]
+
+
+def test_a_pair_that_counts_twice_is_two_pairs() -> None:
+    differences = np.random.default_rng(7).normal(size=(50, 3)) + 0.3
+    counts = np.array([2.0] * 10 + [1.0] * 40)
+    assert bradley_terry(differences, [0, 0, 0], counts=counts) == pytest.approx(bradley_terry(np.vstack([differences[:10], differences]), [0, 0, 0]))
+
+
+def test_verdicts_of_people_move_the_model_and_are_counted_in_its_report() -> None:
+    pairs = training_pairs(SEEDS, [], 1)
+    # Somebody who likes lists, and says so of twenty pairs that differ in nothing else.
+    liked = [Pair(f"Name some birds of region {n}.", "- a wren\n- a robin\n- a finch", "a wren, a robin, a finch", HUMAN) for n in range(20)]
+    before, after = train(pairs, None), train([*pairs, *liked], None, sources={"seeds": len(SEEDS), "verdicts of people": 20})
+    lists = [feature.name for feature in FEATURES].index("lists")
+    assert after.blind_weights[lists] > before.blind_weights[lists]
+    assert 0 < after.report.fitted_by_kind[HUMAN] < 20 and sum(after.report.fitted_by_kind.values()) == after.report.pairs
+    text = card(after)
+    assert f"# Reward model {after.version}" in text and "12 seeds, 20 verdicts of people" in text
+    assert f"{after.report.fitted_by_kind[HUMAN]} from verdicts of people" in text
+    assert f"{after.report.accuracy:.3f} of {after.report.held_out_pairs} pairs" in text and f"{after.report.length_bias:+.2f}" in text
+    assert "Not to be trusted" in text and "truncated" in text
+
+
+def test_a_pair_of_prompts_on_both_sides_is_neither_fitted_nor_tested() -> None:
+    pairs = training_pairs(SEEDS, [], 1)
+    crossed = [Pair(a["prompt"], a["response"], "No.", HUMAN, b["prompt"]) for a in SEEDS for b in SEEDS if a is not b]
+    report = train([*pairs, *crossed], None).report
+    held = report.held_out_prompts
+    assert report.pairs_by_kind[HUMAN] == held * (held - 1)
+    assert report.fitted_by_kind[HUMAN] == (len(SEEDS) - held) * (len(SEEDS) - held - 1)
+
+
+def test_the_shipped_card_is_that_of_the_shipped_version() -> None:
+    assert files("synth_assets.quality").joinpath("reward_v1.md").read_text(encoding="utf-8") == card(published())
 
 
 def test_bradley_terry_converges_on_separable_pairs() -> None:
