@@ -17,7 +17,6 @@ def card(model: RewardModel) -> str:
     report = model.report
     rows = ", ".join(f"{count} {name}" for name, count in report.sources.items() if count) or "rows that its report does not name"
     human, compared = (report.fitted_by_kind.get(kind, 0) for kind in (HUMAN, PREFERENCE))
-    unknown = 0 if report.fitted_by_kind else "?"
     made = f"{report.pairs - human - compared} of an answer and a corruption of it, {compared} compared pairs, {human} from verdicts of people"
     if not report.fitted_by_kind:
         made = "of the kinds that were held out below, how many of each its report does not say"
