@@ -7,6 +7,7 @@ import click
 from synth_assets import __version__
 from synth_assets.commands.calibrate import calibrate
 from synth_assets.commands.doctor import doctor
+from synth_assets.commands.checks import checks
 from synth_assets.commands.estimate import estimate
 from synth_assets.commands.forget import forget
 from synth_assets.commands.ledger import ledger
@@ -76,6 +77,7 @@ def ui(port: int) -> None:
     sys.exit(serve(port))
 
 
+main.add_command(checks)
 main.add_command(release)
 main.add_command(review)
 main.add_command(screen)

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 from pydantic.json_schema import SkipJsonSchema
 
+from synth_assets.config_checks import Checks
 from synth_assets.config_gates import Decontamination, Gates, NearDuplicates, Reward, Rules, Selection, Share, Toxicity, Words, not_below
 from synth_assets.config_mix import NAME_PATTERN, Cap, Fields, Mix, Name, RealData, Section, distinct
 from synth_assets.config_schedule import Schedule
@@ -22,6 +23,7 @@ __all__ = [
     "BenchmarkFields",
     "BestOfN",
     "Cap",
+    "Checks",
     "Constitutional",
     "Decontamination",
     "Distillation",
@@ -262,6 +264,7 @@ class Domain(Section):
     methods: Methods = Field(default=Methods(), validate_default=True)
     principles: tuple[Annotated[str, Field(min_length=1)], ...] = Field(default=(), description="Replace the shipped principles; empty keeps them.")
     gates: Gates = Gates()
+    checks: Checks = Checks()
     spot_check: SpotCheck = SpotCheck()
     mix: Mix = Mix()
     real_data: Annotated[tuple[RealData, ...], Field(min_length=1), AfterValidator(distinct)]

@@ -454,6 +454,28 @@ STAGE_HISTORY = Table(
     key=("domain", "stage", "run_id"),
 )
 
+CHECK_RESULTS = Table(
+    "check_results",
+    "What every check said of every materialization.",
+    Slice.APPEND,
+    (
+        _DOMAIN,
+        _STAGE,
+        _text("run_id", "Dagster's run that made the rows."),
+        _text("check_name", "The check's name within its stage."),
+        _text("kind", "structure, quality or regression."),
+        Column("blocking", "BOOLEAN", "Whether a failure blocks what is downstream."),
+        Column("passed", "BOOLEAN", "Whether it passed."),
+        _text("expected", "The expectation with its bounds."),
+        _text("seen", "What was found, in numbers."),
+        _count("unexpected_count", "Rows that are not as expected; 0 where the check is about the slice."),
+        Column("row_ids", "VARCHAR[]", "Ids of such rows, 20 at most."),
+        _text("error", "Why the check could not be made; empty where it was."),
+        _text("checked_at", "ISO 8601, UTC."),
+    ),
+    key=("domain", "stage", "run_id", "check_name"),
+)
+
 STAGES: tuple[Table, ...] = (
     SEEDS,
     GENERATED_INSTRUCTIONS,
@@ -481,6 +503,7 @@ TABLES: tuple[Table, ...] = (
     CONTAMINATION_HITS,
     REVIEWS,
     STAGE_HISTORY,
+    CHECK_RESULTS,
 )
 
 BY_NAME: dict[str, Table] = {t.name: t for t in TABLES}

@@ -60,7 +60,7 @@ def fill(warehouse: Warehouse) -> None:
     """Two domains on their way from seeds to a release."""
     for stage, outcome in math().items():
         warehouse.commit_stage(stage, "math", outcome, run_id="run-1", metrics={"distinct_1": 0.5}, calls=CALLS, extra=hits(stage))
-        warehouse.mark_checked(stage, "math", "run-1", stage != "preference_pairs")
+        warehouse.mark_checked(stage, "math", "run-1", stage != "preference_pairs", RESULTS if stage == "seeds" else ())
     warehouse.commit_stage("filtered", "math", math()["filtered"], run_id="run-2", metrics={"distinct_1": 0.25}, extra=hits("filtered"))
     warehouse.commit_stage("seeds", "chat", Outcome(planned=1, kept=[_row("seeds", "chat", 0, topic="你好")]), run_id="run-1")
     warehouse.commit_stage("filtered", "chat", Outcome(planned=1, kept=[_row("filtered", "chat", 0, topic="你好", kind="sft", prompt=CHINESE)]), run_id="run-1")
@@ -71,6 +71,13 @@ def fill(warehouse: Warehouse) -> None:
     warehouse.commit_whole("release", {"math": _outcome(released)}, run_id="run-1")
     warehouse.mark_checked("release", "", "run-1", True)
     warehouse.append("reviews", REVIEWS)
+
+
+RESULTS: list[Row] = [
+    {"check_name": name, "kind": kind, "blocking": blocking, "passed": blocking, "expected": "x", "seen": "y", "unexpected_count": 0, "error": ""}
+    | {"row_ids": [] if blocking else ["row"]}
+    for name, kind, blocking in (("ids_unique", "structure", True), ("topics_covered", "quality", False))
+]
 
 
 CALLS: list[Row] = [

@@ -5,7 +5,7 @@ because a failed blocking result ends the step. Invariant: no slice is marked as
 """
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -20,9 +20,7 @@ from synth_assets.warehouse import Warehouse
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["stage_checks"]
-
-ERROR, WARN = dg.AssetCheckSeverity.ERROR, dg.AssetCheckSeverity.WARN
+__all__ = ["asset_check_result", "stage_checks"]
 
 
 def stage_checks(stage: str, partitions_def: dg.PartitionsDefinition[str]) -> dg.AssetChecksDefinition:
@@ -49,21 +47,18 @@ def stage_checks(stage: str, partitions_def: dg.PartitionsDefinition[str]) -> dg
     def checks(context: dg.AssetCheckExecutionContext, warehouse: WarehouseResource, domains: DomainsResource) -> Iterator[dg.AssetCheckResult]:
         domain, database = context.partition_key, warehouse.open()
         newest: Row | None = None
-        quality = ERROR
         try:
             newest, frame, facts = _read(database, stage, domain)
-            config = domains.load(domain).config
-            quality = ERROR if config.gates.quality == "block" else WARN
-            results = validate(stage, frame, config, facts)
+            results = validate(stage, frame, domains.load(domain).config, facts)
         except Exception as error:
             # A check that could not be made has not passed, whatever the reason.
             context.log.exception(f"the checks of {stage} of {domain} could not be made")
             results = failed(stage, error)
-        severities = [ERROR if result.kind == "structure" else quality for result in results]
         if newest is not None:
-            database.mark_checked(stage, domain, newest["run_id"], _all_passed(results, severities))
-        for result, severity in zip(results, severities, strict=True):
-            yield _asset_check_result(stage, result, severity)
+            passed = all(result.passed or not result.blocking for result in results)
+            database.mark_checked(stage, domain, newest["run_id"], passed, [result.row for result in results])
+        for result in results:
+            yield asset_check_result(stage, result)
 
     return checks
 
@@ -80,16 +75,13 @@ def _rows(database: Warehouse, table: str, domain: str) -> "pandas.DataFrame":
     return database.frame(table, domain if partitioned else None)
 
 
-def _all_passed(results: Sequence[CheckResult], severities: Sequence[dg.AssetCheckSeverity]) -> bool:
-    return all(result.passed or severity is not ERROR for result, severity in zip(results, severities, strict=True))
-
-
-def _asset_check_result(stage: str, result: CheckResult, severity: dg.AssetCheckSeverity) -> dg.AssetCheckResult:
+def asset_check_result(stage: str, result: CheckResult) -> dg.AssetCheckResult:
+    """The result as Dagster shows it: counts, bounds and row ids, no texts."""
     return dg.AssetCheckResult(
         asset_key=stage,
         check_name=result.name,
         passed=result.passed,
-        severity=severity,
+        severity=dg.AssetCheckSeverity.ERROR if result.blocking else dg.AssetCheckSeverity.WARN,
         description=f"Could not be checked: {result.error}" if result.error else f"Seen: {result.seen}.",
         metadata={
             "expected": result.expected,

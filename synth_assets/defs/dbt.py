@@ -4,6 +4,7 @@ Dagster needs dbt's manifest to know the models. It is made here, by `dbt parse`
 is never committed. Invariant: while dbt runs, nobody else has the warehouse open.
 """
 
+import json
 import os
 import subprocess
 import sys
@@ -15,12 +16,13 @@ from time import time
 from typing import Any
 
 import dagster as dg
-from dagster_dbt import DbtCliResource, DbtProject, dbt_assets
+from dagster_dbt import DagsterDbtTranslator, DbtCliResource, DbtProject, dbt_assets
 from filelock import FileLock
 from packaging.version import Version
 
 from synth_assets.defs.resources import WarehouseResource
 from synth_assets.errors import StageFailed, SynthError
+from synth_assets.quality.findings import one_line
 from synth_assets.warehouse import Warehouse
 
 __all__ = ["DBT", "PROJECT", "LocalDbt", "build_marts", "dbt_resource", "prepare", "quality_models"]
@@ -37,8 +39,6 @@ ARGUMENTS = [
     "--log-level-file=none",
     "--no-write-json",
     "build",
-    # Unit tests judge the SQL, not the data: they run with the package's own tests.
-    "--exclude-resource-type=unit_test",
 ]
 
 
@@ -112,9 +112,46 @@ def build_marts(warehouse: Warehouse, marts: Sequence[str]) -> None:
         raise StageFailed(f"the quality report's tables could not be built: {done.get_error()}")
 
 
-@dbt_assets(manifest=prepare(PROJECT), project=PROJECT, name="quality_models")  # type: ignore[untyped-decorator]
+def with_unit_tests(manifest: dict[str, Any]) -> dict[str, Any]:
+    """The manifest with a data test in the place of every unit test, which dagster-dbt 0.29 leaves out of its asset checks."""
+    for identity, test in manifest["unit_tests"].items():
+        model = test["depends_on"]["nodes"][0]
+        stand_in = f"test.{identity}"
+        shared = {name: test[name] for name in ("name", "package_name", "path", "original_file_path", "fqn", "description", "depends_on")}
+        settings = {"severity": "error", "enabled": True, "meta": {}, "tags": []}
+        about = {"description": f"Unit test of the SQL: {test['description']}"}
+        manifest["nodes"][stand_in] = shared | {
+            "unique_id": stand_in,
+            "resource_type": "test",
+            "attached_node": model,
+            "config": settings,
+            "meta": about,
+            "tags": [],
+        }
+        manifest["parent_map"][stand_in] = [model]
+        manifest["child_map"][stand_in] = []
+        manifest["child_map"][model].append(stand_in)
+    return manifest
+
+
+def unit_test_result(event: Any) -> dg.AssetCheckResult | None:
+    """The result of a unit test, if that is what dbt tells."""
+    about = event.raw_event["data"].get("node_info", {})
+    if event.raw_event["info"]["name"] != "LogTestResult" or about.get("resource_type") != "unit_test":
+        return None
+    model = MANIFEST["nodes"][MANIFEST["unit_tests"][about["unique_id"]]["depends_on"]["nodes"][0]]
+    key = DagsterDbtTranslator().get_asset_key(model)
+    status = event.raw_event["data"]["status"]
+    said = {"status": status, "message": one_line(str(event.raw_event["info"]["msg"]), 300)}
+    return dg.AssetCheckResult(asset_key=key, check_name=about["node_name"], passed=status == "pass", metadata=said)
+
+
+MANIFEST = with_unit_tests(json.loads(prepare(PROJECT).read_text(encoding="utf-8")))
+
+
+@dbt_assets(manifest=MANIFEST, project=PROJECT, name="quality_models")  # type: ignore[untyped-decorator]
 def quality_models(context: dg.AssetExecutionContext, dbt: LocalDbt, warehouse: WarehouseResource) -> Iterator[Any]:
-    """`dbt build`: staging views, marts and their tests. A failed test is a failed blocking check of its model."""
+    """`dbt build`: staging views, marts, their data tests and the unit tests of their SQL. A failed test is a failed blocking check of its model."""
     database = warehouse.open()
     database.query("select 1")  # the first access makes the tables, or brings them up to date
     with database.exclusive():
@@ -122,4 +159,9 @@ def quality_models(context: dg.AssetExecutionContext, dbt: LocalDbt, warehouse: 
         os.environ["SYNTH_WAREHOUSE"] = str(database.path)
         # One folder for all builds, so that each finds what the last one parsed and none is left behind.
         target = PROJECT.manifest_path.parent / "build"
-        yield from dbt.cli(ARGUMENTS, context=context, target_path=target).stream()
+        invocation = dbt.cli(ARGUMENTS, context=context, target_path=target)
+        for event in invocation.stream_raw_events():
+            result = unit_test_result(event)
+            if result is not None:
+                yield result
+            yield from event.to_default_asset_events(MANIFEST, DagsterDbtTranslator(), context, target, PROJECT)

@@ -11,17 +11,15 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from synth_assets.accounts import Row
 from synth_assets.config import Domain
+from synth_assets.expectations.forms import Expect
 
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["Check", "Column", "Figure", "StageSlice", "Suite", "at_least", "at_most", "each_of", "holds", "holds_mostly", "items", "texts"]
+__all__ = ["Check", "Column", "Figure", "Kind", "StageSlice", "Suite", "items", "texts"]
 
-Kind = Literal["structure", "quality"]
-"""Structure always blocks; quality does what `gates.quality` of the domain says."""
-
-Expect = Callable[[Any, str, Domain], Any]
-"""(`great_expectations.expectations`, the derived column or an empty text, the domain) to an expectation."""
+Kind = Literal["structure", "quality", "regression"]
+"""Structure always blocks; quality does what `gates.quality` of the domain says; regression warns of drift and blocks at a collapse."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +76,8 @@ class Figure:
     name: str
     value: Callable[[StageSlice], float | None]
     """None where there is nothing to measure, which passes."""
+    words: Callable[[StageSlice], str] | None = None
+    """What was seen, where the number alone says too little."""
 
 
 @dataclass(frozen=True)
@@ -94,10 +94,24 @@ class Check:
     expect: Expect
     derived: Column | Figure | None = None
     """What the expectation looks at; None where it looks at stored columns."""
+    blocks_beyond: Callable[[Domain], float] | None = None
+    """Of a regression check: the figure above which a failure blocks."""
 
     def expectation(self, library: Any, domain: Domain) -> Any:
         """The expectation, from the module `great_expectations.expectations`."""
-        return self.expect(library, self.derived.name if self.derived else "", domain)
+        return self.expect.make(library, self.derived.name if self.derived else "", domain)
+
+    def blocks(self, domain: Domain, number: float | None = None) -> bool:
+        """Whether a failure blocks what is downstream; `number` is the value of a figure, None where it could not be had."""
+        if self.kind == "quality":
+            return domain.gates.quality == "block"
+        return self.blocks_beyond is None or number is None or number > self.blocks_beyond(domain)
+
+    def severity(self, domain: Domain) -> str:
+        """What a failure does, in words: ERROR blocks, WARN shows."""
+        if self.kind == "regression":
+            return "WARN, ERROR"
+        return "ERROR" if self.blocks(domain) else "WARN"
 
 
 @dataclass(frozen=True)
@@ -108,31 +122,6 @@ class Suite:
     checks: tuple[Check, ...]
     inputs: tuple[str, ...]
     """Tables that `StageSlice.facts` must hold."""
-
-
-def holds(library: Any, column: str, domain: Domain) -> Any:
-    """The derived column is true in every row."""
-    return library.ExpectColumnValuesToBeInSet(column=column, value_set=[True])
-
-
-def holds_mostly(share: float) -> Expect:
-    """The derived column is true in at least this share of the rows."""
-    return lambda library, column, domain: library.ExpectColumnValuesToBeInSet(column=column, value_set=[True], mostly=share)
-
-
-def at_most(limit: float | Callable[[Domain], float]) -> Expect:
-    """What is derived is nowhere above the limit."""
-    return lambda library, column, domain: library.ExpectColumnValuesToBeBetween(column=column, max_value=limit(domain) if callable(limit) else limit)
-
-
-def at_least(limit: float | Callable[[Domain], float]) -> Expect:
-    """What is derived is nowhere below the limit."""
-    return lambda library, column, domain: library.ExpectColumnValuesToBeBetween(column=column, min_value=limit(domain) if callable(limit) else limit)
-
-
-def each_of(column: str, values: Sequence[str] | Callable[[Domain], Sequence[str]]) -> Expect:
-    """Every value of a stored column is one of `values`."""
-    return lambda library, _, domain: library.ExpectColumnValuesToBeInSet(column=column, value_set=list(values(domain) if callable(values) else values))
 
 
 def texts(frame: "pandas.DataFrame", column: str) -> list[str]:

@@ -6,13 +6,14 @@ Invariant: what every stage is checked for needs no input but its rows and its r
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from synth_assets.expectations.check import Check, Column, Figure, StageSlice, at_least, at_most, each_of, holds, texts
+from synth_assets.expectations.check import Check, Column, Figure, StageSlice, texts
+from synth_assets.expectations.forms import Limit, at_least, at_most, columns_present, each_of, has_rows, holds, unique
 from synth_assets.schemas import BY_NAME
 
 if TYPE_CHECKING:
     from synth_assets.quality.near_duplicates import Pairs
 
-__all__ = ["candidates_pass", "contamination_hits", "decontaminated", "licences_present", "nearest", "pairs_differ", "rows_present", "shared"]
+__all__ = ["candidates_pass", "contamination_hits", "decontaminated", "licences_present", "nearest", "pairs_differ", "rows_present", "shared", "topic_entropy"]
 
 MAY_BE_BLANK = frozenset({"input", "system", "thinking"})
 """Columns that are empty, not null, where there is nothing to say."""
@@ -41,7 +42,7 @@ def shared(stage: str, *, apart: Sequence[str] = ()) -> tuple[Check, ...]:
             "structure",
             f"All {len(names)} columns of the schema are there.",
             "A column is missing.",
-            lambda library, _, domain: library.ExpectTableColumnsToMatchSet(column_set=names, exact_match=False),
+            columns_present(*names),
         ),
         Check(
             "values_complete",
@@ -56,7 +57,7 @@ def shared(stage: str, *, apart: Sequence[str] = ()) -> tuple[Check, ...]:
             "structure",
             "Every id stands once.",
             "An id stands twice.",
-            lambda library, _, domain: library.ExpectColumnValuesToBeUnique(column="id"),
+            unique("id"),
         ),
         Check(
             "account_balances",
@@ -87,7 +88,7 @@ rows_present = Check(
     "structure",
     "The slice has rows.",
     "The stage made nothing.",
-    lambda library, _, domain: library.ExpectTableRowCountToBeBetween(min_value=1),
+    has_rows(),
 )
 
 
@@ -96,7 +97,7 @@ licences_present = Check(
     "structure",
     "Every row names its source and its licence.",
     "A row without a source or a licence.",
-    holds,
+    holds(),
     Column(
         "licensed",
         lambda rows: [bool(s.strip() and t.strip()) for s, t in zip(texts(rows.frame, "source"), texts(rows.frame, "license"), strict=True)],
@@ -109,6 +110,14 @@ def pairs_differ(rows: StageSlice) -> list[bool]:
     frame = rows.frame
     kinds, better, worse = (texts(frame, column) for column in ("kind", "response", "rejected"))
     return [bool(w.strip()) and w.split() != b.split() if kind == "preference" else not w for kind, b, w in zip(kinds, better, worse, strict=True)]
+
+
+def topic_entropy(rows: StageSlice) -> float | None:
+    """Entropy of the rows over the declared topics, by its maximum; None without rows."""
+    from synth_assets.quality.diversity import measure
+
+    # Without prompts, only the topics are measured.
+    return measure((), texts(rows.frame, "topic"), rows.domain.topic_names, rows.domain.language).get("topic_entropy") if len(rows.frame) else None
 
 
 def nearest(pairs: "Pairs", count: int, first: int = 0) -> list[float]:
@@ -153,7 +162,7 @@ def decontaminated(hits: Callable[[StageSlice], list[int]]) -> Check:
     )
 
 
-def candidates_pass(least: float) -> Check:
+def candidates_pass(least: Limit) -> Check:
     """A quality check: at least this share of the planned candidates was not rejected. Surplus was good, so it counts."""
 
     def share(rows: StageSlice) -> float | None:
@@ -163,7 +172,7 @@ def candidates_pass(least: float) -> Check:
     return Check(
         "yield_sufficient",
         "quality",
-        f"At least {least:.0%} of the candidates that were asked for pass (our figure).",
+        "Enough of the candidates that were asked for pass.",
         "Most candidates are rejected: the teacher, the prompt or a limit does not fit the domain.",
         at_least(least),
         Figure("share_not_rejected", share),

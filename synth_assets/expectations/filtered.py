@@ -5,22 +5,21 @@ looked for within a kind, as the gate does: a pair and an answer to the same pro
 """
 
 from collections import Counter
+from typing import TYPE_CHECKING
 
-from synth_assets.expectations.check import Check, Column, Figure, StageSlice, Suite, at_least, at_most, each_of, holds, texts
+from synth_assets.expectations.check import Check, Column, Figure, StageSlice, Suite, texts
 from synth_assets.expectations.common import candidates_pass, contamination_hits, decontaminated, nearest, pairs_differ, rows_present, shared
+from synth_assets.expectations.forms import at_least, at_most, each_of, holds, unique
+from synth_assets.expectations.regression import HISTORY, regression_checks
 from synth_assets.quality.words import words
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 __all__ = ["SUITE"]
 
 STAGE = "filtered"
-MIN_DISTINCT_2 = 0.3
-"""Our figure, of at most 1,000 prompts: written prompts have 0.6 or more, templates with a changed number under 0.2."""
-
-MIN_TOPIC_COVERAGE = 0.8
-"""Our figure: share of the declared topics that have at least one row."""
-
-MIN_YIELD = 0.3
-"""Our figure."""
 
 
 def _source_found(rows: StageSlice) -> list[bool]:
@@ -83,14 +82,37 @@ def _nearest_jaccard(rows: StageSlice) -> list[float]:
     return best
 
 
-def _distinct_2(rows: StageSlice) -> float | None:
-    """Different word 2-grams by all, over the prompts of the first 1,000 ids: ids are digests, so that these are a sample by content."""
+def _prompt_bigrams(rows: StageSlice) -> "NDArray[np.int64]":
+    """Occurrences of the word 2-grams in the prompts of the first 1,000 ids: ids are digests, so that these are a sample by content."""
     from synth_assets.quality.diversity import SAMPLE, ngram_counts
 
     sample = sorted(zip(texts(rows.frame, "id"), texts(rows.frame, "prompt"), strict=True))[:SAMPLE]
-    tokens = [words(prompt) for _, prompt in sample]
-    counts = ngram_counts(tokens, 2)[1] if any(len(text) > 1 for text in tokens) else ()
-    return len(counts) / int(sum(counts)) if len(counts) else None
+    return ngram_counts([words(prompt) for _, prompt in sample], 2)[1]
+
+
+def _distinct_2(rows: StageSlice) -> float | None:
+    counts = _prompt_bigrams(rows)
+    return len(counts) / int(counts.sum()) if len(counts) else None
+
+
+def _evenness(counts: "NDArray[np.int64]") -> float | None:
+    """Entropy of the counts by its maximum for as many; None for one alone."""
+    import numpy as np
+
+    total = int(counts.sum())
+    return float((counts / total * np.log(total / counts)).sum() / np.log(len(counts))) if len(counts) > 1 else None
+
+
+def _entropy_2(rows: StageSlice) -> float | None:
+    return _evenness(_prompt_bigrams(rows))
+
+
+def _topic_evenness(rows: StageSlice) -> float | None:
+    """Over the topics that have rows: that some have none is the business of topics_covered."""
+    import numpy as np
+
+    counts = Counter(texts(rows.frame, "topic"))
+    return _evenness(np.array([counts[topic] for topic in rows.domain.topic_names if counts[topic]], np.int64))
 
 
 def _topic_coverage(rows: StageSlice) -> float:
@@ -113,7 +135,7 @@ SUITE = Suite(
             "structure",
             "Every preference row has a rejected response that differs from the chosen one; no other row has one.",
             "A pair without two different responses.",
-            holds,
+            holds(),
             Column("pair_differs", pairs_differ),
         ),
         Check(
@@ -121,7 +143,7 @@ SUITE = Suite(
             "structure",
             "Every row is a row of teacher_responses (sft) or preference_pairs (preference).",
             "A row that comes from nowhere.",
-            holds,
+            holds(),
             Column("source_found", _source_found),
         ),
         Check(
@@ -129,7 +151,7 @@ SUITE = Suite(
             "structure",
             "No row of a stage before is here twice.",
             "The same answer twice.",
-            lambda library, _, domain: library.ExpectCompoundColumnsToBeUnique(column_list=["kind", "source_id"]),
+            unique("kind", "source_id"),
         ),
         Check(
             "rules_hold",
@@ -143,7 +165,7 @@ SUITE = Suite(
         Check(
             "no_near_duplicate_prompts",
             "structure",
-            "Within a kind no two prompts have a ROUGE-L F above gates.near_duplicates.rouge_l, by a new search.",
+            "within a kind no two prompts have a ROUGE-L F above gates.near_duplicates.rouge_l, by a new search.",
             "Two prompts that ask the same.",
             at_most(lambda domain: domain.gates.near_duplicates.rouge_l),
             Column("nearest_rouge_l", _nearest_rouge_l),
@@ -151,11 +173,9 @@ SUITE = Suite(
         Check(
             "no_near_duplicate_rows",
             "structure",
-            "Within a kind no two rows share word 5-grams at a Jaccard similarity of gates.near_duplicates.jaccard or more, by a new search.",
+            "within a kind no two rows share word 5-grams at a Jaccard similarity of gates.near_duplicates.jaccard or more, by a new search.",
             "Two rows that say the same.",
-            lambda library, column, domain: library.ExpectColumnValuesToBeBetween(
-                column=column, max_value=domain.gates.near_duplicates.jaccard, strict_max=True
-            ),
+            at_most(lambda domain: domain.gates.near_duplicates.jaccard, strict=True),
             Column("nearest_jaccard", _nearest_jaccard),
         ),
         Check(
@@ -163,30 +183,46 @@ SUITE = Suite(
             "structure",
             "Every row's reward is at or above gates.reward.floor.",
             "A row that the reward gate should have dropped.",
-            lambda library, _, domain: library.ExpectColumnValuesToBeBetween(column="reward", min_value=domain.gates.reward.floor),
+            at_least(lambda domain: domain.gates.reward.floor, stored="reward"),
         ),
         Check(
             "margins_positive",
             "structure",
             "Every preference row's chosen response has a higher reward than its rejected one.",
             "A pair that prefers what the reward model likes less.",
-            holds,
+            holds(),
             Column("margin_positive", _margin_positive),
         ),
         Check(
             "prompts_varied",
             "quality",
-            f"Of the word 2-grams of up to 1,000 prompts at least {MIN_DISTINCT_2:.0%} differ (our figure).",
+            "Enough of the word 2-grams of up to 1,000 prompts differ.",
             "Prompts made by one template.",
-            at_least(MIN_DISTINCT_2),
+            at_least(lambda domain: domain.checks.filtered.min_distinct_2),
             Figure("distinct_2", _distinct_2),
+        ),
+        Check(
+            "ngrams_spread",
+            "quality",
+            "The word 2-grams of up to 1,000 prompts are spread evenly: their entropy, by its maximum.",
+            "A few phrases make up much of the prompts.",
+            at_least(lambda domain: domain.checks.filtered.min_entropy_2),
+            Figure("entropy_2_of_maximum", _entropy_2),
+        ),
+        Check(
+            "topics_spread",
+            "quality",
+            "The rows are spread evenly over the declared topics that have any: their entropy, by its maximum.",
+            "A few topics have most of the rows.",
+            at_least(lambda domain: domain.checks.filtered.min_topic_entropy),
+            Figure("topic_evenness", _topic_evenness),
         ),
         Check(
             "topics_covered",
             "quality",
-            f"At least {MIN_TOPIC_COVERAGE:.0%} of the declared topics have a row (our figure).",
+            "Enough of the declared topics have a row.",
             "Topics that the gates have emptied.",
-            at_least(MIN_TOPIC_COVERAGE),
+            at_least(lambda domain: domain.checks.filtered.min_topic_coverage),
             Figure("share_of_topics_with_rows", _topic_coverage),
         ),
         Check(
@@ -197,7 +233,8 @@ SUITE = Suite(
             at_least(1),
             Figure("rows_of_target", _target_share),
         ),
-        candidates_pass(MIN_YIELD),
+        candidates_pass(lambda domain: domain.checks.filtered.min_acceptance),
+        *regression_checks("diversity", "similarity", "topic_entropy", "length", "reward", "acceptance"),
     ),
-    inputs=("teacher_responses", "preference_pairs", "real_data", "benchmarks", "stage_accounts"),
+    inputs=("teacher_responses", "preference_pairs", "real_data", "benchmarks", "stage_accounts", HISTORY),
 )

@@ -7,20 +7,16 @@ import sys
 from collections import Counter
 
 from synth_assets.config import Domain, SelfInstruct
-from synth_assets.expectations.check import Check, Column, Figure, StageSlice, Suite, at_least, at_most, each_of, holds, texts
-from synth_assets.expectations.common import candidates_pass, nearest, shared
+from synth_assets.expectations.check import Check, Column, Figure, StageSlice, Suite, texts
+from synth_assets.expectations.common import candidates_pass, nearest, shared, topic_entropy
+from synth_assets.expectations.forms import at_least, at_most, each_of, holds
+from synth_assets.expectations.regression import HISTORY, regression_checks
 from synth_assets.quality.instruction_filters import instruction_findings
 from synth_assets.quality.words import words
 
 __all__ = ["SUITE"]
 
 STAGE = "generated_instructions"
-MIN_TOPIC_ENTROPY = 0.8
-"""Our figure: of five topics with equal shares one may be missing altogether (0.86), two may not (0.68)."""
-
-MIN_YIELD = 0.2
-"""Our figure."""
-
 _LENGTH = frozenset({"instruction_too_short", "instruction_too_long"})
 
 
@@ -87,13 +83,6 @@ def _instances_hold(rows: StageSlice) -> list[bool]:
     return passing
 
 
-def _topic_entropy(rows: StageSlice) -> float | None:
-    from synth_assets.quality.diversity import measure
-
-    # Without prompts, only the topics are measured.
-    return measure((), texts(rows.frame, "topic"), rows.domain.topic_names, rows.domain.language).get("topic_entropy")
-
-
 def _target_share(rows: StageSlice) -> float | None:
     methods = texts(rows.frame, "method")
     made = Counter(methods[place] for place in set(_tasks(rows)))
@@ -140,16 +129,16 @@ SUITE = Suite(
             "structure",
             "No instance has an output that is empty, equals its input or ends with a colon; a task has no input twice, and no more instances than asked for.",
             "An instance that its own filters reject, or a task with one input and two outputs.",
-            holds,
+            holds(),
             Column("instance_filters_pass", _instances_hold),
         ),
         Check(
             "topics_spread",
             "quality",
-            f"The entropy of the rows over the declared topics is at least {MIN_TOPIC_ENTROPY} of its maximum (our figure).",
+            "The rows are spread over the declared topics: their entropy, by its maximum.",
             "A few topics have most of the rows.",
-            at_least(MIN_TOPIC_ENTROPY),
-            Figure("topic_entropy", _topic_entropy),
+            at_least(lambda domain: domain.checks.generated_instructions.min_topic_entropy),
+            Figure("topic_entropy", topic_entropy),
         ),
         Check(
             "targets_reached",
@@ -159,7 +148,8 @@ SUITE = Suite(
             at_least(1),
             Figure("made_of_target", _target_share),
         ),
-        candidates_pass(MIN_YIELD),
+        candidates_pass(lambda domain: domain.checks.generated_instructions.min_acceptance),
+        *regression_checks("diversity", "topic_entropy", "length", "acceptance", "cost"),
     ),
-    inputs=("seeds", "stage_accounts"),
+    inputs=("seeds", "stage_accounts", HISTORY),
 )

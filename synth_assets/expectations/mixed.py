@@ -3,28 +3,28 @@
 from collections import Counter
 from typing import Any
 
-from synth_assets.expectations.check import Check, Column, Figure, StageSlice, Suite, at_most, each_of, holds, items, texts
+from synth_assets.expectations.check import Check, Column, Figure, StageSlice, Suite, items, texts
 from synth_assets.expectations.common import licences_present, rows_present, shared
+from synth_assets.expectations.forms import at_most, each_of, holds, unique
+from synth_assets.expectations.regression import HISTORY, regression_checks
 from synth_assets.quality.sampling import content_key
 from synth_assets.review.standing import Entry, verdicts
 
 __all__ = ["SUITE"]
 
 STAGE = "mixed"
-SHARE_TOLERANCE = 0.005
-"""Half a point, by rows; or one row, where that is more."""
 
 
 def _rows_off_share(rows: StageSlice) -> float:
     """Rows beyond the tolerance, in the kind that is farthest from the domain's synthetic share."""
-    share = rows.domain.mix.synthetic_share
+    share, tolerance = rows.domain.mix.synthetic_share, rows.domain.checks.mixed.share_tolerance
     counts = Counter(zip(texts(rows.frame, "kind"), texts(rows.frame, "origin"), strict=True))
     beyond = 0.0
     for kind in {kind for kind, _ in counts}:
         synthetic = counts[kind, "synthetic"]
         total = synthetic + counts[kind, "real"]
         # A hair for the share's binary form: 0.7 of 10 rows is not 7 exactly.
-        beyond = max(beyond, abs(synthetic - share * total) - max(1.0, SHARE_TOLERANCE * total) - 1e-9)
+        beyond = max(beyond, abs(synthetic - share * total) - max(1.0, tolerance * total) - 1e-9)
     return beyond
 
 
@@ -79,7 +79,7 @@ SUITE = Suite(
         Check(
             "share_achieved",
             "structure",
-            "In every kind the synthetic share is the domain's, within half a point or one row.",
+            "In every kind the synthetic share is the domain's, within checks.mixed.share_tolerance (half a point) or one row.",
             "A mix that is not the one asked for.",
             at_most(0),
             Figure("rows_beyond_tolerance", _rows_off_share),
@@ -96,14 +96,14 @@ SUITE = Suite(
             "structure",
             "No row of filtered or real_data is in the mix twice.",
             "Sampling with replacement.",
-            lambda library, _, domain: library.ExpectCompoundColumnsToBeUnique(column_list=["origin", "source_id"]),
+            unique("origin", "source_id"),
         ),
         Check(
             "sources_exist",
             "structure",
             "Every row is a row of filtered (synthetic) or real_data (real).",
             "A row that comes from nowhere.",
-            holds,
+            holds(),
             Column("source_found", _source_found),
         ),
         Check(
@@ -111,7 +111,7 @@ SUITE = Suite(
             "structure",
             "No row was rejected by filtered.",
             "A row that a gate had dropped.",
-            holds,
+            holds(),
             Column("not_rejected", _not_rejected),
         ),
         Check(
@@ -119,7 +119,7 @@ SUITE = Suite(
             "structure",
             "No row's content was rejected, or found in need of a correction, by a person.",
             "A row that somebody has read and refused.",
-            holds,
+            holds(),
             Column("accepted", _accepted),
         ),
         Check(
@@ -127,9 +127,10 @@ SUITE = Suite(
             "structure",
             "Every conversation has a system message at most, then user and assistant in turn, none empty; a pair has one answer on each side.",
             "A conversation that no trainer could read.",
-            holds,
+            holds(),
             Column("well_formed", _well_formed),
         ),
+        *regression_checks("diversity", "topic_entropy", "length", "reward"),
     ),
-    inputs=("filtered", "real_data", "rejections", "reviews", "stage_accounts"),
+    inputs=("filtered", "real_data", "rejections", "reviews", "stage_accounts", HISTORY),
 )

@@ -1,13 +1,15 @@
 """Checks of preference pairs: two different answers to one known prompt, every revision accounted for, and a margin that is not length alone."""
 
-from synth_assets.expectations.check import Check, Column, Figure, StageSlice, Suite, at_most, holds, items, texts
+from math import isfinite
+
+from synth_assets.expectations.check import Check, Column, Figure, StageSlice, Suite, items, texts
 from synth_assets.expectations.common import shared
+from synth_assets.expectations.forms import at_least, at_most, holds
+from synth_assets.expectations.regression import HISTORY, regression_checks
 
 __all__ = ["SUITE"]
 
 STAGE = "preference_pairs"
-MAX_LONGER_SHARE = 0.8
-"""Our figure: above it a reward model, or a student, learns to write more instead of better (Singhal et al. 2023, arXiv 2310.03716)."""
 
 
 def _response_found(rows: StageSlice) -> list[bool]:
@@ -37,8 +39,11 @@ def _revisions_fit(rows: StageSlice) -> list[bool]:
     return fits
 
 
-def _mean_margin(rows: StageSlice) -> float | None:
-    return float((rows.frame["chosen_score"] - rows.frame["rejected_score"]).mean()) if len(rows.frame) else None
+def _positive_margins(rows: StageSlice) -> float | None:
+    margins = rows.frame["chosen_score"] - rows.frame["rejected_score"]
+    if not all(map(isfinite, margins)):
+        raise ValueError(f"{sum(not isfinite(margin) for margin in margins)} margins are no numbers")
+    return float((margins > 0).mean()) if len(margins) else None
 
 
 def _longer_share(rows: StageSlice) -> float | None:
@@ -57,7 +62,7 @@ SUITE = Suite(
             "structure",
             "Every pair names a row of teacher_responses with the same instruction and prompt.",
             "A pair whose prompt or first answer nobody can find.",
-            holds,
+            holds(),
             Column("response_found", _response_found),
         ),
         Check(
@@ -65,7 +70,7 @@ SUITE = Suite(
             "structure",
             "Chosen and rejected are different texts, white space aside.",
             "A pair that prefers a text to itself.",
-            holds,
+            holds(),
             Column("answers_are_different", _answers_differ),
         ),
         Check(
@@ -73,25 +78,26 @@ SUITE = Suite(
             "structure",
             "A constitutional pair has a critique per principle, within the domain's rounds, and at least one revision changed it.",
             "Critiques, principles and revisions that do not belong together.",
-            holds,
+            holds(),
             Column("revisions_fit", _revisions_fit),
         ),
         Check(
-            "margin_positive",
+            "margins_positive",
             "quality",
-            "On average the chosen answer scores higher than the rejected one.",
+            "In enough of the pairs the chosen answer has a higher reward than the rejected one.",
             "The reward model prefers what was rejected.",
-            lambda library, column, domain: library.ExpectColumnValuesToBeBetween(column=column, min_value=0, strict_min=True),
-            Figure("mean_margin", _mean_margin),
+            at_least(lambda domain: domain.checks.preference_pairs.min_positive_margins),
+            Figure("share_of_positive_margins", _positive_margins),
         ),
         Check(
             "length_bias_bounded",
             "quality",
-            f"The chosen answer is the longer one in at most {MAX_LONGER_SHARE:.0%} of the pairs whose lengths differ (our figure).",
-            "Preference comes down to length.",
-            at_most(MAX_LONGER_SHARE),
+            "The chosen answer is the longer one in few enough of the pairs whose lengths differ.",
+            "Preference comes down to length: a reward model, or a student, learns to write more instead of better.",
+            at_most(lambda domain: domain.checks.preference_pairs.max_longer),
             Figure("share_of_longer_chosen", _longer_share),
         ),
+        *regression_checks("length", "reward", "acceptance", "cost"),
     ),
-    inputs=("teacher_responses", "stage_accounts"),
+    inputs=("teacher_responses", "stage_accounts", HISTORY),
 )

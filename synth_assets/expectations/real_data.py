@@ -1,8 +1,9 @@
 """Checks of the rows written by people: licensed, distinct, whole pairs, and free of the benchmarks."""
 
 from synth_assets.conversations import prompt_of
-from synth_assets.expectations.check import Check, Column, StageSlice, Suite, each_of, holds, texts
+from synth_assets.expectations.check import Check, Column, StageSlice, Suite, texts
 from synth_assets.expectations.common import contamination_hits, decontaminated, licences_present, pairs_differ, rows_present, shared
+from synth_assets.expectations.forms import each_of, holds, unique
 
 __all__ = ["SUITE"]
 
@@ -29,7 +30,7 @@ SUITE = Suite(
             "structure",
             "No row stands twice: instruction, input and both responses together.",
             "The same row twice, for instance in two files.",
-            lambda library, _, domain: library.ExpectCompoundColumnsToBeUnique(column_list=["kind", "instruction", "input", "response", "rejected"]),
+            unique("kind", "instruction", "input", "response", "rejected"),
         ),
         Check(
             "kinds_configured",
@@ -43,7 +44,7 @@ SUITE = Suite(
             "structure",
             "Every preference row has a second response that differs from the first; no other row has one.",
             "A pair without two different responses.",
-            holds,
+            holds(),
             Column("pair_differs", pairs_differ),
         ),
         decontaminated(_contamination_hits),

@@ -4,8 +4,9 @@ The lot is counted anew: rows of `filtered`, without what people corrected but w
 or a verdict that nobody gave, would make the bound of the defect rate worth nothing.
 """
 
-from synth_assets.expectations.check import Check, Column, Figure, StageSlice, Suite, at_most, each_of, holds, texts
+from synth_assets.expectations.check import Check, Column, Figure, StageSlice, Suite, texts
 from synth_assets.expectations.common import shared
+from synth_assets.expectations.forms import at_most, each_of, holds, unique
 from synth_assets.quality.human_fixes import lot
 from synth_assets.quality.spot_check_gate import Gate
 
@@ -53,7 +54,7 @@ SUITE = Suite(
             "structure",
             "Every sampled row is a row of filtered.",
             "A row to review that is not there.",
-            holds,
+            holds(),
             Column("row_found", _row_found),
         ),
         Check(
@@ -68,7 +69,7 @@ SUITE = Suite(
             "structure",
             "No row is sampled twice for the same purpose.",
             "A row that would count twice in the gate.",
-            lambda library, _, domain: library.ExpectCompoundColumnsToBeUnique(column_list=["row_id", "purpose"]),
+            unique("row_id", "purpose"),
         ),
         Check(
             "gate_sample_whole",
@@ -90,7 +91,7 @@ SUITE = Suite(
             "structure",
             "Where spot_check.required is set, every row of the gate's sample has a verdict.",
             "Rows that nobody has looked at yet: run `synth-assets review`, then materialize spot_check again.",
-            holds,
+            holds(),
             Column("reviewed_or_not_required", _reviewed),
         ),
         Check(

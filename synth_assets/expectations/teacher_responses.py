@@ -3,18 +3,14 @@
 What the rule gates of `filtered` reject row by row is here a matter of shares: one bad answer stops no domain.
 """
 
-from synth_assets.expectations.check import Check, Column, StageSlice, Suite, each_of, holds, holds_mostly, texts
+from synth_assets.expectations.check import Check, Column, Figure, StageSlice, Suite, texts
 from synth_assets.expectations.common import candidates_pass, rows_present, shared
+from synth_assets.expectations.forms import at_least, each_of, holds
+from synth_assets.expectations.regression import HISTORY, regression_checks
 
 __all__ = ["SUITE"]
 
 STAGE = "teacher_responses"
-MIN_YIELD = 0.5
-MIN_ANSWERED = 0.95
-MIN_IN_LANGUAGE = 0.95
-MIN_CLEAN = 0.98
-"""Shares of rows; our figures. A teacher that misses them needs another prompt, which no gate can make up for."""
-
 _TAGS = ("<think>", "</think>")
 
 
@@ -38,6 +34,16 @@ def _verdict_fits(rows: StageSlice) -> list[bool]:
         verdict == "correct" and bool(answer.strip()) if method == "reasoning" else verdict in {"correct", "unverified"}
         for method, verdict, answer in zip(*columns, strict=True)
     ]
+
+
+def _share_verified(rows: StageSlice) -> float | None:
+    """Of the instructions that carry a reference answer, where the domain asks for reasoning: those with a correct response."""
+    asked = rows.fact("evolved_instructions")
+    if rows.domain.methods.reasoning is None:
+        return None
+    checkable = {identity for identity, answer in zip(texts(asked, "id"), texts(asked, "answer"), strict=True) if answer.strip()}
+    correct = {identity for identity, verdict in zip(texts(rows.frame, "instruction_id"), texts(rows.frame, "verdict"), strict=True) if verdict == "correct"}
+    return len(checkable & correct) / len(checkable) if checkable else None
 
 
 def _answered(rows: StageSlice) -> list[bool]:
@@ -71,7 +77,7 @@ SUITE = Suite(
             "structure",
             "Every response has text.",
             "An empty answer.",
-            holds,
+            holds(),
             Column("response_has_text", lambda rows: [bool(response.strip()) for response in texts(rows.frame, "response")]),
         ),
         Check(
@@ -86,7 +92,7 @@ SUITE = Suite(
             "structure",
             "Every response answers a row of evolved_instructions.",
             "A response to an instruction that is not there.",
-            holds,
+            holds(),
             Column("instruction_found", _instruction_found),
         ),
         Check(
@@ -94,7 +100,7 @@ SUITE = Suite(
             "structure",
             "Every reasoning trace has a thinking part and a response, and no think tag in either.",
             "A trace whose reasoning is empty, or runs into its response.",
-            holds,
+            holds(),
             Column("think_formed", _think_formed),
         ),
         Check(
@@ -102,34 +108,43 @@ SUITE = Suite(
             "structure",
             "Every reasoning trace has a reference answer and reached it; other rows are correct or unverified.",
             "A trace whose answer is wrong or was not checked.",
-            holds,
+            holds(),
             Column("verdict_fits", _verdict_fits),
         ),
         Check(
             "scaffold_leaks_rare",
             "quality",
-            f"At least {MIN_CLEAN:.0%} of the responses hold no token of a chat template and no scaffold words (our figure).",
+            "Enough of the responses hold no token of a chat template and no scaffold words.",
             "The teacher's template does not fit: its special tokens end up in the text.",
-            holds_mostly(MIN_CLEAN),
+            holds(lambda domain: domain.checks.teacher_responses.min_clean),
             Column("free_of_scaffold", _free_of_scaffold),
         ),
         Check(
             "refusals_rare",
             "quality",
-            f"At least {MIN_ANSWERED:.0%} of the responses do not decline (our figure).",
+            "Enough of the responses do not decline.",
             "The teacher declines what the domain asks.",
-            holds_mostly(MIN_ANSWERED),
+            holds(lambda domain: domain.checks.teacher_responses.min_answered),
             Column("answered", _answered),
         ),
         Check(
             "languages_match",
             "quality",
-            f"At least {MIN_IN_LANGUAGE:.0%} of the responses are in the domain's language (our figure).",
+            "Enough of the responses are in the domain's language.",
             "The teacher answers in another language.",
-            holds_mostly(MIN_IN_LANGUAGE),
+            holds(lambda domain: domain.checks.teacher_responses.min_in_language),
             Column("in_language", _in_language),
         ),
-        candidates_pass(MIN_YIELD),
+        Check(
+            "answers_verified",
+            "quality",
+            "Enough of the instructions with a reference answer have a response that reaches it.",
+            "Most answers that can be checked are wrong, or were not checked.",
+            at_least(lambda domain: domain.checks.teacher_responses.min_verified),
+            Figure("share_verified", _share_verified),
+        ),
+        candidates_pass(lambda domain: domain.checks.teacher_responses.min_acceptance),
+        *regression_checks("length", "refusal_rate", "acceptance", "cost"),
     ),
-    inputs=("evolved_instructions", "stage_accounts"),
+    inputs=("evolved_instructions", "stage_accounts", HISTORY),
 )

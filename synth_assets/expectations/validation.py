@@ -9,9 +9,10 @@ from dataclasses import dataclass, replace
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
+from synth_assets.accounts import Row
 from synth_assets.config import Domain
 from synth_assets.expectations.catalogue import CATALOGUE
-from synth_assets.expectations.check import Check, Column, Kind, StageSlice
+from synth_assets.expectations.check import Check, Column, Figure, Kind, StageSlice
 from synth_assets.expectations.engine import Verdict, evaluate, expectation_types
 from synth_assets.quality.findings import one_line
 
@@ -28,6 +29,8 @@ class CheckResult:
     name: str
     passed: bool
     kind: Kind
+    blocking: bool
+    """Whether a failure blocks what is downstream."""
     expected: str
     """The expectation in words, with its bounds."""
     seen: str
@@ -38,6 +41,12 @@ class CheckResult:
     """Ids of such rows, 20 at most."""
     error: str = ""
     """Why the check could not be made; then it did not pass."""
+
+    @property
+    def row(self) -> Row:
+        """The result as a row of `check_results`, without its place."""
+        values = {name: value for name, value in vars(self).items() if name != "name"}
+        return {"check_name": self.name, **values, "row_ids": list(self.row_ids)}
 
 
 def validate(stage: str, frame: "pandas.DataFrame", domain: Domain, facts: Mapping[str, "pandas.DataFrame"]) -> list[CheckResult]:
@@ -50,20 +59,21 @@ def validate(stage: str, frame: "pandas.DataFrame", domain: Domain, facts: Mappi
         facts: Rows of the tables in `CATALOGUE[stage].inputs`, by table name. A check that misses its table fails and says so.
     """
     checks = CATALOGUE[stage].checks
-    verdicts = _verdicts(checks, StageSlice(stage, domain, frame.reset_index(drop=True), facts))
-    return [_result(check, verdicts[check.name]) for check in checks]
+    verdicts, numbers = _verdicts(checks, StageSlice(stage, domain, frame.reset_index(drop=True), facts))
+    return [_result(check, verdicts[check.name], check.blocks(domain, numbers.get(check.name))) for check in checks]
 
 
 def failed(stage: str, error: Exception) -> list[CheckResult]:
-    """Every check of `stage` as failed by `error`."""
-    return [_result(check, _failure(check, error)) for check in CATALOGUE[stage].checks]
+    """Every check of `stage` as failed by `error`; all block, for what the domain file says is not known."""
+    return [_result(check, _failure(check, error), True) for check in CATALOGUE[stage].checks]
 
 
 def _failure(check: Check, error: Exception) -> Verdict:
     return Verdict(False, check.description, "not evaluated", error=one_line(f"{type(error).__name__}: {error}", 200))
 
 
-def _verdicts(checks: tuple[Check, ...], rows: StageSlice) -> dict[str, Verdict]:
+def _verdicts(checks: tuple[Check, ...], rows: StageSlice) -> tuple[dict[str, Verdict], dict[str, float | None]]:
+    """Verdicts of all checks by name, and the numbers of those about a figure."""
     import pandas as pd
 
     library = expectation_types()
@@ -88,11 +98,12 @@ def _verdicts(checks: tuple[Check, ...], rows: StageSlice) -> dict[str, Verdict]
     names = {check.name: check.derived.name for check in checks if check.derived}
     measured = pd.DataFrame({names[check]: [number] for check, number in numbers.items()}, dtype="float64")
     verdicts |= evaluate((rows.frame.assign(**columns), about_rows), (measured, about_slice))
-    for name, number in numbers.items():
-        if not verdicts[name].error:
-            seen = "nothing to measure" if number is None else f"{number:.4g}"
-            verdicts[name] = replace(verdicts[name], seen=seen, unexpected_count=0, row_ids=())
-    return verdicts
+    for check in checks:
+        if isinstance(check.derived, Figure) and not verdicts[check.name].error:
+            number = numbers[check.name]
+            seen = check.derived.words(rows) if check.derived.words else "nothing to measure" if number is None else f"{number:.4g}"
+            verdicts[check.name] = replace(verdicts[check.name], seen=seen, unexpected_count=0, row_ids=())
+    return verdicts, numbers
 
 
 def _column(values: Sequence[bool | int | float], frame: "pandas.DataFrame") -> "pandas.Series[Any]":
@@ -110,5 +121,7 @@ def _number(value: float | None) -> float | None:
     return value
 
 
-def _result(check: Check, verdict: Verdict) -> CheckResult:
-    return CheckResult(check.name, verdict.passed, check.kind, verdict.expected, verdict.seen, verdict.unexpected_count, verdict.row_ids, verdict.error)
+def _result(check: Check, verdict: Verdict, blocking: bool) -> CheckResult:
+    return CheckResult(
+        check.name, verdict.passed, check.kind, blocking, verdict.expected, verdict.seen, verdict.unexpected_count, verdict.row_ids, verdict.error
+    )

@@ -18,6 +18,12 @@ from jinja2 import Environment, StrictUndefined
 
 from synth_assets.accounts import Outcome, Row
 from synth_assets.errors import StageFailed
+from synth_assets.plots.histogram import histogram
+from synth_assets.plots.rank_frequency import rank_frequency
+from synth_assets.plots.svg import Sheet
+from synth_assets.quality.diversity import ngram_counts
+from synth_assets.quality.findings import one_line
+from synth_assets.quality.words import words
 from synth_assets.schemas import STAGES
 
 __all__ = ["MARTS", "Query", "ReportData", "Sample", "collect", "of_release", "render", "write"]
@@ -25,10 +31,27 @@ __all__ = ["MARTS", "Query", "ReportData", "Sample", "collect", "of_release", "r
 Query = Callable[[str, Sequence[Any]], list[Row]]
 """Rows of a `select`, given its text and the values of its `?`."""
 
-MARTS = ("funnel", "rejections_by_rule", "topic_cells", "topic_coverage", "contamination", "mix_composition", "teacher_cost")
+MARTS = (
+    *("funnel", "gate_results", "rejections_by_rule", "diversity_history", "topic_cells", "topic_coverage", "contamination", "mix_composition"),
+    "teacher_cost",
+)
 """The tables of the schema `quality` that the report reads."""
 
 TEMPLATE = files("synth_assets.release") / "quality_report.html.j2"
+
+MEASURES = {
+    "distinct_2_of_100": "Different word 2-grams by all, within a hundred prompts; higher is more varied.",
+    "entropy_2": "Entropy of the word 2-grams, in bits.",
+    "self_bleu": "Mean BLEU of a prompt against all others; lower is more varied.",
+    "compression_ratio": "Bytes by zlib's bytes; lower is more varied.",
+    "vendi": "Effective number of different prompts, of at most 1,000, by embeddings.",
+    "nearest_cosine_mean": "Mean cosine of a prompt to its nearest neighbour; lower is more varied.",
+    "topic_entropy": "Spread of the rows over the declared topics, 1 when even.",
+    "mean_words": "Mean words of a prompt.",
+    "mean_response_words": "Mean words of an answer.",
+    "reward_mean": "Mean reward percentile.",
+}
+"""Metrics of the history that the report shows for `filtered`, with their meaning."""
 
 LONGEST = 1200
 """Characters shown of one text."""
@@ -71,6 +94,11 @@ class ReportData:
     teacher_cost: Sequence[Row]
     kept: Sequence[Sample]
     rejected: Sequence[Sample]
+    gate_results: Sequence[Row] = ()
+    diversity: Sequence[Row] = ()
+    """The newest measures of `filtered`: domain, metric, value, baseline and change."""
+    plots: Mapping[str, Sequence[Sheet]] = field(default_factory=dict)
+    """Pictures by domain."""
 
     @property
     def key_numbers(self) -> dict[str, int | float | None]:
@@ -82,6 +110,7 @@ class ReportData:
             "released_rows": sum(row["released_rows"] for row in self.mix_composition),
             "rejected_candidates": sum(row["rejected"] for row in self.funnel),
             "failed_slices": sum(row["checks"] is False for row in self.funnel),
+            "warnings": sum(row["result"] == "warned" for row in self.gate_results),
             "contamination_hits": sum(row["hits"] for row in self.contamination if row["rule"] != "similar"),
             "teacher_calls": round(sum(row["calls"] for row in self.teacher_cost)),
             "cost_usd": sum(costs) if costs else None,
@@ -110,6 +139,9 @@ def collect(query: Query, *, kept_samples: int = 3, rejected_samples: int = 1) -
         teacher_cost=query("select * from quality.teacher_cost order by domain = '', domain, stage", []),
         kept=[_kept(row) for row in query(_KEPT, [kept_samples])],
         rejected=_rejected(query(_REJECTED, [rejected_samples])),
+        gate_results=query("select * from quality.gate_results order by domain = '', domain, position, result = 'passed', result, check_name", []),
+        diversity=query(_DIVERSITY, [list(MEASURES)]),
+        plots=_plots(query),
     )
 
 
@@ -140,8 +172,8 @@ def of_release(data: ReportData, version: str, outcomes: Mapping[str, Outcome]) 
 def render(data: ReportData) -> str:
     """The page."""
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"count": _count, "share": _share, "dollars": _dollars, "cut": _cut}
-    return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(data=data)
+    environment.filters |= {"count": _count, "share": _share, "dollars": _dollars, "cut": _cut, "number": _number, "wording": _wording}
+    return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(data=data, measures=MEASURES)
 
 
 def write(path: Path, html: str) -> None:
@@ -168,6 +200,13 @@ _FUNNEL = """
     order by funnel.domain, funnel.position
 """
 
+_DIVERSITY = """
+    select domain, metric, value, baseline, change from quality.diversity_history
+    where stage = 'filtered' and list_contains(?, metric)
+    qualify row_number() over (partition by domain, metric order by materialized_at desc) = 1
+    order by domain
+"""
+
 _KEPT = """
     select id, domain, kind, topic, method, model, reward, prompt, response, rejected from synth.filtered
     qualify row_number() over (partition by domain, kind order by md5(id)) <= ?
@@ -186,6 +225,19 @@ _REJECTED = """
     from chosen join synth.rejections using (domain, stage, row_id)
     order by domain, stage, first_rule, md5(row_id), rule
 """
+
+
+def _plots(query: Query) -> dict[str, list[Sheet]]:
+    """Rewards, similarities and n-grams of what passed the gates, by domain."""
+    plots: dict[str, list[Sheet]] = {}
+    for row in query("select domain, list(reward) as rewards, list(rouge_l) as nearest, list(prompt) as prompts from synth.filtered group by domain", []):
+        grams = ngram_counts([words(prompt) for prompt in row["prompts"]], 2)[1]
+        plots[row["domain"]] = [
+            histogram("Kept rows by reward", row["rewards"], axis="percentile of the domain's reference responses"),
+            histogram("Prompts by similarity to the nearest kept one", row["nearest"], axis="ROUGE-L F"),
+            rank_frequency("Word 2-grams of prompts, occurrences by rank", grams.tolist()),
+        ]
+    return plots
 
 
 def _kept(row: Row) -> Sample:
@@ -218,6 +270,15 @@ def _share(value: float | None) -> str:
 def _dollars(value: float | None) -> str:
     """Four digits behind the point, since one call of a small model costs less than a cent."""
     return "unknown" if value is None else f"${value:,.4f}"
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3g}"
+
+
+def _wording(expected: str) -> str:
+    """An expectation, a long list of values cut."""
+    return one_line(expected.replace("expect_", "", 1).replace("_", " "), 160)
 
 
 def _cut(text: str) -> str:

@@ -9,6 +9,7 @@ import random
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -100,9 +101,10 @@ class Warehouse:
         return self.query(*_select(table, domain, order))
 
     def frame(self, table: str, domain: str | None = None) -> "pandas.DataFrame":
-        """The same rows as a DataFrame, one column per column of the table."""
+        """The same rows as a DataFrame, with the columns that the table really has, so that a check can miss one."""
+        sql, parameters = _select(table, domain)
         with self.read() as con:
-            return con.execute(*_select(table, domain)).df()
+            return con.execute(f"select * from {sql.partition(' from ')[2]}", parameters).df()  # noqa: S608 - made by _select
 
     def commit_stage(
         self,
@@ -200,14 +202,25 @@ class Warehouse:
                 note(con, table, "", run_id, version_of(self.rows(table)), metrics)
         return added
 
-    def mark_checked(self, stage: str, domain: str, run_id: str, passed: bool) -> None:
+    def mark_checked(self, stage: str, domain: str, run_id: str, passed: bool, results: Sequence[Row] = ()) -> None:
         """Note whether all blocking checks of this run's materialization passed; domain "" where the table is not partitioned.
+
+        Args:
+            stage: The table.
+            domain: The slice.
+            run_id: The run that made its rows.
+            passed: Whether they may be used.
+            results: Rows of `check_results`, without the place and the time; they replace those of an earlier check of the same rows.
 
         Raises:
             WarehouseError: that run materialized no such slice.
         """
         _table(stage)
+        place = {"domain": domain, "stage": stage, "run_id": run_id}
+        now = datetime.now(UTC).isoformat(timespec="microseconds")
+        told = Columns.of(schemas.CHECK_RESULTS, [{**place, "checked_at": now} | row for row in results], place)
         with self.transaction() as con:
+            told.replace(con)
             marked = con.execute(
                 "update synth.stage_history set passed = ? where stage = ? and domain = ? and run_id = ?", [passed, stage, domain, run_id]
             ).fetchone()

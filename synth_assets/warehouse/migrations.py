@@ -12,7 +12,7 @@ from pathlib import Path
 import duckdb
 
 from synth_assets.errors import WarehouseVersion
-from synth_assets.schemas import REWARD_CALIBRATIONS, SCHEMA, TABLES
+from synth_assets.schemas import CHECK_RESULTS, REWARD_CALIBRATIONS, SCHEMA, TABLES
 
 __all__ = ["MIGRATIONS", "Migration", "last_step", "migrate"]
 
@@ -57,6 +57,7 @@ MIGRATIONS: tuple[Migration, ...] = (
             ),
         ),
     ),
+    Migration(5, "results of checks", (CHECK_RESULTS.ddl,)),
 )
 """All steps, in order."""
 

@@ -60,6 +60,12 @@ def test_accounts_block() -> None:
     assert checks["quality/teacher_cost", "teacher_cost_sums"]
 
 
+def test_unit_tests_show_as_blocking_checks() -> None:
+    checks = {(spec.asset_key.to_user_string(), spec.name): spec.blocking for spec in quality_models.check_specs}
+    assert checks["quality/funnel", "funnel_yield"]
+    assert checks["quality/gate_results", "gate_results_newest"]
+
+
 def test_what_is_left_out_of_the_base_class_is_still_there() -> None:
     assert hasattr(DbtCliResource, "_cli_version")
     assert hasattr(DbtCliResource, "_initialize_dbt_core_adapter")

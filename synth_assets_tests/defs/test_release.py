@@ -13,7 +13,9 @@ from synth_assets.defs.release import release, release_checks
 from synth_assets.defs.resources import WarehouseResource
 from synth_assets.domain_files import shipped_folder
 from synth_assets.errors import StageFailed
+from synth_assets.expectations.release import of_folder
 from synth_assets.release import export
+from synth_assets.release.selection import select
 from synth_assets.warehouse import Warehouse
 from synth_assets_tests.release.mixed_rows import mixed_row, mixed_rows
 from synth_assets_tests.release.test_export import rewrite
@@ -118,10 +120,32 @@ def test_checks_read_the_disk(home: Path) -> None:
     run()
     folder = home / "release" / str(export.latest(home / "release"))
     rewrite(folder / "sft" / "train-00000.parquet")
-    results = release_checks(WarehouseResource())
+    results = release_checks(dg.build_asset_check_context(), WarehouseResource())
     assert isinstance(results, Iterator)
     found = {r.check_name: r.passed for r in results}
     assert found == {"release_not_empty": False, "splits_disjoint": True, "checksums_match": False, "every_domain_released": False}
     newest = warehouse.latest("release")
     assert newest is not None
     assert newest["passed"] is False
+    stored = {row["check_name"]: row for row in warehouse.rows("check_results")}
+    assert stored["checksums_match"]["seen"].startswith("1 files differ: ")
+
+
+def test_a_release_that_cannot_be_read_fails_every_check_and_says_so(home: Path) -> None:
+    results = release_checks(dg.build_asset_check_context(), WarehouseResource())
+    assert isinstance(results, Iterator)
+    said = {(r.passed, str(r.description)) for r in results}
+    assert said == {(False, "Could not be checked: StageFailed: there is no release to check: materialize `release` first.")}
+
+
+@pytest.mark.parametrize(
+    ("split", "root", "check"),
+    [("test", "same", "splits_disjoint"), ("validation", None, "release_not_empty")],
+)
+def test_a_defect_of_a_release_fails_exactly_its_check(split: str, root: str | None, check: str, tmp_path: Path) -> None:
+    kept = select({"math": mixed_rows("math", 4)})["math"].kept
+    rows = [row | {"split": "train", "root_id": root or row["id"]} for row in kept]
+    for row in rows[1:] if root else rows:
+        row["split"] = split
+    folder = export.write(tmp_path, "r-1", rows, {})
+    assert [r.name for r in of_folder(folder, {"math"}) if not r.passed] == [check]

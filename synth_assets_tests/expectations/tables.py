@@ -1,5 +1,6 @@
 """One small domain in which every check of every stage passes: the ground in which the tests plant one defect each."""
 
+import json
 from collections.abc import Mapping
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
@@ -119,6 +120,7 @@ def good() -> Tables:
         refused | {"content_key": "of another row", "verdict": "reject", "reason": "wrong", "reviewed_at": "2026-01-01"},
         refused | {"content_key": content_key(tables["filtered"][0]), "verdict": "accept", "reason": None, "reviewed_at": "2026-01-02"},
     ]
+    tables["stage_history"] = [_history(table.name, passed) for table in schemas.STAGES for passed in (True, False, None)]
     tables["stage_accounts"] = [_account(table.name, len(tables[table.name])) for table in schemas.STAGES]
     return tables
 
@@ -138,6 +140,29 @@ _MADE: Row = {"model": "teacher", "prompt_version": "p@1", "call_keys": ["call"]
 
 def _common(identity: str, topic: str) -> Row:
     return {"id": identity, "domain": DOMAIN.name, "topic": topic, "language": "en"}
+
+
+METRICS = {
+    "kept": 100,
+    "distinct_2_of_100": 0.8,
+    "nearest_cosine_mean": 0.4,
+    "topic_entropy": 0.9,
+    "mean_words": 12.0,
+    "mean_response_words": 40.0,
+    "refusal_rate": 0.01,
+    "reward_mean": 0.6,
+    "margin_mean": 0.3,
+    "acceptance_rate": 0.7,
+    "cost_per_kept_row_usd": 0.002,
+}
+"""What both the newest materialization and the last one that passed have measured."""
+
+
+def _history(stage: str, passed: bool | None) -> Row:
+    """The last one that passed, a failed one after it that counts for nothing, and the newest, which is not checked yet."""
+    number, metrics = {True: (1, METRICS), False: (2, {"kept": 100}), None: (3, METRICS)}[passed]
+    made = {"run_id": f"run {number}", "data_version": "d", "passed": passed, "materialized_at": f"2026-01-0{number}"}
+    return {"domain": DOMAIN.name, "stage": stage, **made, "metrics": json.dumps(metrics)}
 
 
 def _account(stage: str, kept: int) -> Row:

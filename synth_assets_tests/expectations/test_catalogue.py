@@ -21,7 +21,7 @@ def test_names_are_unique_and_fit_dagster(stage: str) -> None:
     names = [check.name for check in suite.checks]
     assert len(set(names)) == len(names)
     assert all(re.fullmatch(r"[a-z][a-z0-9_]+", name) for name in names)
-    assert {check.kind for check in suite.checks} <= {"structure", "quality"}
+    assert {check.kind for check in suite.checks} <= {"structure", "quality", "regression"}
     assert all(text.endswith(".") for check in suite.checks for text in (check.description, check.defect))
     derived = [check.derived.name for check in suite.checks if check.derived]
     assert len(set(derived)) == len(derived)

@@ -1,18 +1,30 @@
-"""Every check sees its defect, names its rows, and no other check does.
+"""Every check of the catalogue sees its defect in a real run: exactly it fails, names the rows, and what is downstream does not run.
 
-Defects of different rows stand in one table, because Great Expectations takes 0.1 s per table; what each check names is compared exactly.
+Rows lie in a real warehouse file, planted past its constraints, as another program would; the assets are as small as can be.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+import functools
+import json
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from itertools import permutations
+from pathlib import Path
 from typing import NamedTuple
 
+import dagster as dg
+import duckdb
 import pytest
+import yaml
 
 from synth_assets.accounts import Row
+from synth_assets.defs.checks import stage_checks
+from synth_assets.defs.resources import DomainsResource, WarehouseResource
 from synth_assets.expectations.catalogue import CATALOGUE
 from synth_assets.expectations.validation import validate
+from synth_assets.home import Home
 from synth_assets.quality.near_duplicates import RougePool
+from synth_assets.warehouse import Warehouse
 from synth_assets_tests.expectations.tables import BENCHMARK, CRITIQUE, DOMAIN, REAL, SEEDS, Tables, frames, good
 
 
@@ -116,7 +128,7 @@ def shared(stage: str) -> list[Defect]:
         lose_column(stage),
         account(stage, "account_balances", planned=1),
         repeat_id(stage),
-        change(stage, "values_complete", (-2, {"domain": " "})),
+        change(stage, "values_complete", (-2, {UNUSED[stage]: " "})),
     ]
     if "topic" in good()[stage][0]:
         # The last seed is of the topic that has one to spare.
@@ -158,6 +170,35 @@ USER, ASSISTANT = {"role": "user", "content": "How?"}, {"role": "assistant", "co
 SYSTEM = {"role": "system", "content": "Be brief."}
 
 
+def regress(stage: str, check: str, **metrics: float) -> Defect:
+    """Worse measures in the newest materialization."""
+
+    def plant(tables: Tables) -> None:
+        newest = next(row for row in tables["stage_history"] if row["stage"] == stage and row["passed"] is None)
+        newest["metrics"] = json.dumps(json.loads(newest["metrics"]) | metrics)
+
+    return Defect(stage, check, plant)
+
+
+COLLAPSED = {
+    "diversity_held": {"distinct_2_of_100": 0.4},
+    "similarity_held": {"nearest_cosine_mean": 0.7},
+    "topic_entropy_held": {"topic_entropy": 0.6},
+    "length_held": {"mean_words": 2.0, "mean_response_words": 6.0},
+    "refusal_rate_held": {"refusal_rate": 0.3},
+    "reward_held": {"reward_mean": 0.3, "margin_mean": 0.05},
+    "acceptance_held": {"acceptance_rate": 0.2},
+    "cost_held": {"cost_per_kept_row_usd": 0.009},
+}
+"""By regression gate, what it takes for a collapse."""
+
+PREAMBLE = "Please tell me in detail now about "
+PHRASES = (
+    *("tall pine masts", "wet hemp ropes", "two grey seals", "low morning fog", "big iron rings", "thick oak planks", "western salt wind"),
+    *("very loud gulls", "deep black mud", "some old tar", "blue fishing nets", "cold sea spray", "six lost oars"),
+)
+
+
 def reject(tables: Tables) -> None:
     tables["rejections"][0]["row_id"] = "f6"
 
@@ -166,13 +207,14 @@ def refuse(tables: Tables) -> None:
     tables["reviews"][1]["verdict"] = "fix"
 
 
-DEFECTS: Sequence[Defect] = [
+DEFECTS: list[Defect] = [
     *(defect for stage in CATALOGUE for defect in shared(stage)),
     account("seeds", "account_balances", planned=1, kept=1),
     lose_account("seeds"),
     change("seeds", "licences_present", (1, {"license": " "}), (2, {"source": None})),
     change("seeds", "instructions_distinct", (4, {"instruction": SEEDS[3][1]}), named=[3, 4]),
     change("seeds", "topics_covered", (0, {"topic": "knots"}), named=()),
+    change("seeds", "prompt_lengths_fit", (1, {"instruction": "Tides why"})),
     change("seeds", "response_lengths_fit", (2, {"response": "--- ..."})),
     change("generated_instructions", "methods_configured", (3, {"method": "evol_instruct"})),
     change("generated_instructions", "word_limits_hold", (2, {"instruction": "Tie ropes quickly"}), (4, {"instruction": "why " * 151})),
@@ -187,23 +229,26 @@ DEFECTS: Sequence[Defect] = [
     change("evolved_instructions", "rounds_within_limit", (17, {"round": 3})),
     change("evolved_instructions", "operations_known", (2, {"operation": "deepen"}), (14, {"operation": "rotate"}), (15, {"operation": "none"})),
     change("evolved_instructions", "no_scaffold_words", (17, {"instruction": "Answer the rewritten prompt about the drift of high water."})),
+    change("evolved_instructions", "evolutions_new", (14, {"instruction": SEEDS[0][1].upper()}), (17, {"instruction": SEEDS[3][1]})),
+    change("evolved_instructions", "evolutions_say_something", (15, {"instruction": "And what is it then?"})),
     account("evolved_instructions", "evolutions_stand", planned=100, rejected=100),
     change("teacher_responses", "responses_present", (1, {"response": " "})),
     change("teacher_responses", "stop_reasons_final", (2, {"stop_reason": "max_tokens"}), (3, {"stop_reason": "refusal"})),
     change("teacher_responses", "instructions_exist", (4, {"instruction_id": "nowhere"})),
     change("teacher_responses", "think_well_formed", (0, {"thinking": " "})),
     change("teacher_responses", "think_well_formed", (0, {"response": "First I count.</think> About half a day."})),
-    change("teacher_responses", "verdicts_correct", (0, {"verdict": "unverified"}), (8, {"verdict": "wrong"})),
+    change("teacher_responses", "verdicts_correct", (8, {"verdict": "wrong"})),
     change("teacher_responses", "verdicts_correct", (0, {"answer": None})),
     change("teacher_responses", "scaffold_leaks_rare", (5, {"response": "The moon does it.<|im_end|>"})),
     change("teacher_responses", "refusals_rare", (6, {"response": "I'm sorry, but I can't help with that request."})),
     change("teacher_responses", "languages_match", (7, {"response": GERMAN})),
+    change("teacher_responses", "answers_verified", (0, {"method": "distill", "verdict": "unverified"}), named=()),
     account("teacher_responses", "yield_sufficient", planned=100, rejected=100),
     change("preference_pairs", "responses_exist", (0, {"response_id": "nowhere"}), (1, {"prompt": "Something else?"}), (2, {"instruction_id": "es5"})),
     change("preference_pairs", "answers_differ", (0, {"chosen": "One  answer.", "rejected": "One answer. "})),
     change("preference_pairs", "revisions_counted", (0, {"critique": []}), (1, {"revisions": 0}), (2, {"revisions": 2}), (3, {"method": "best_of_n"})),
     change("preference_pairs", "revisions_counted", (0, {"critique": [CRITIQUE] * 3, "principle": ["Give reasons."] * 3})),
-    change_all("preference_pairs", "margin_positive", lambda _, row: {"chosen_score": 0.4}),
+    change_all("preference_pairs", "margins_positive", lambda _, row: {"chosen_score": 0.4}),
     change_all("preference_pairs", "length_bias_bounded", lambda _, row: {"chosen": row["rejected"] + " And more."}),
     change("real_data", "licences_present", (0, {"license": ""})),
     change("real_data", "rows_distinct", (1, {"instruction": REAL[0][2], "response": REAL[0][3]}), named=[0, 1]),
@@ -224,6 +269,8 @@ DEFECTS: Sequence[Defect] = [
     change("filtered", "reward_floor_holds", (6, {"reward": 0.01})),
     change("filtered", "margins_positive", (9, {"reward_margin": 0.0}), (12, {"reward_margin": None})),
     change_all("filtered", "prompts_varied", lambda place, row: {"prompt": TEMPLATED[place]}),
+    change_all("filtered", "ngrams_spread", lambda place, row: {"prompt": PREAMBLE + PHRASES[place]}),
+    change("filtered", "topics_spread", *((place, {"topic": "knots" if place == 0 else "tides"}) for place in range(13)), named=()),
     change_all("filtered", "topics_covered", lambda _, row: {"topic": "tides"}),
     drop("filtered", "targets_reached", lambda row: row["id"] not in {"f0", "f1"}),
     account("filtered", "yield_sufficient", planned=100, rejected=100),
@@ -256,33 +303,129 @@ DEFECTS: Sequence[Defect] = [
         (11, {"messages": [USER, ASSISTANT]}),
     ),
 ]
+DEFECTS += [regress(stage, c.name, **COLLAPSED[c.name]) for stage, suite in CATALOGUE.items() for c in suite.checks if c.kind == "regression"]
 """Row 14 of evolved_instructions and those after it are evolutions; row 9 of filtered and of mixed and the next three are synthetic pairs."""
 
 
-def packed(defects: Sequence[Defect]) -> list[list[Defect]]:
-    """The defects in as few tables as may be: of one stage, of different checks, and on different rows."""
-    tables: list[list[Defect]] = []
-    for defect in defects:
-        for table in tables:
-            if all(defect.stage == other.stage and defect.check != other.check and not defect.touched & other.touched for other in table):
-                table.append(defect)
-                break
-        else:
-            tables.append([defect])
-    return tables
+PARTITIONS = dg.StaticPartitionsDefinition([DOMAIN.name])
 
 
-@pytest.mark.parametrize("defects", [pytest.param(t, id=f"{t[0].stage}-{'-'.join(d.check for d in t)}") for t in packed(DEFECTS)])
-def test_exactly_its_check_sees_a_defect(defects: Sequence[Defect]) -> None:
-    tables = good()
-    for defect in defects:
-        defect.plant(tables)
-    facts, stage = frames(tables), defects[0].stage
-    results = {result.name: result for result in validate(stage, facts[stage], DOMAIN, facts)}
-    assert {name: set(result.row_ids) for name, result in results.items() if not result.passed} == {d.check: d.rows for d in defects}
-    for defect in defects:
-        assert results[defect.check].seen and results[defect.check].expected
-        assert results[defect.check].unexpected_count >= len(defect.rows)
+@functools.cache
+def assets(stage: str) -> tuple[dg.AssetsDefinition, dg.AssetsDefinition, dg.AssetChecksDefinition]:
+    """The stage, what is downstream of it, and its checks."""
+
+    @dg.asset(name=stage, partitions_def=PARTITIONS)
+    def made() -> None: ...
+
+    @dg.asset(name="downstream", partitions_def=PARTITIONS, deps=[stage])
+    def downstream() -> None: ...
+
+    return made, downstream, stage_checks(stage, PARTITIONS)
+
+
+@pytest.fixture(scope="module")
+def ground(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the domain's files, its quality checks blocking, and a warehouse of good rows."""
+    folder = tmp_path_factory.mktemp("ground")
+    settings = DOMAIN.model_dump(mode="json", exclude={"name"}, exclude_unset=True) | {"gates": {"quality": "block"}}
+    (folder / f"{DOMAIN.name}.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
+    seeds = [{"topic": topic, "instruction": asked, "response": told, "answer": "12"} for topic, asked, told in SEEDS]
+    real: list[Row] = [{name: value for name, value in row.items() if name != "answer"} for row in seeds]
+    pair = {"topic": "knots", "instruction": "How do I store a rope?", "chosen": "Dry it.", "rejected": "Leave it wet."}
+    item = {"id": "p1", "prompt": BENCHMARK}
+    for file, lines in {"seeds": seeds, "real": real, "pairs": [pair], "pilots": [item]}.items():
+        (folder / f"{file}.jsonl").write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+    Warehouse(folder / "warehouse.duckdb").query("select 1")
+    plant(folder / "warehouse.duckdb", good(), {})
+    return folder
+
+
+def plant(path: Path, tables: Tables, there: Tables) -> None:
+    """Write the tables that differ from those that are `there`, without the constraints of the schema."""
+    with closing(duckdb.connect(path)) as con:
+        for name, frame in frames({name: rows for name, rows in tables.items() if rows and rows != there.get(name)}).items():
+            con.register("incoming", frame)
+            con.execute(f"create or replace table synth.{name} as select * from incoming")
+
+
+@pytest.fixture
+def run(ground: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Defect], dg.ExecuteInProcessResult]]:
+    """Runs the stage of a defect, its checks and what is downstream, over a warehouse with that defect."""
+    monkeypatch.setenv("SYNTH_DOMAINS", str(ground))
+    path = Home.from_env().warehouse
+    path.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(ground / "warehouse.duckdb", path)
+    with dg.DagsterInstance.ephemeral() as instance:
+
+        def materialize(defect: Defect) -> dg.ExecuteInProcessResult:
+            tables = good()
+            defect.plant(tables)
+            plant(path, tables, good())
+            return dg.materialize(
+                assets(defect.stage),
+                partition_key=DOMAIN.name,
+                resources={"warehouse": WarehouseResource(), "domains": DomainsResource()},
+                instance=instance,
+                raise_on_error=False,
+            )
+
+        yield materialize
+
+
+def failing(result: dg.ExecuteInProcessResult) -> dict[str, dg.AssetCheckEvaluation]:
+    return {found.check_name: found for found in result.get_asset_check_evaluations() if not found.passed}
+
+
+def made(result: dg.ExecuteInProcessResult) -> list[str]:
+    return [event.asset_key.to_user_string() for event in result.get_asset_materialization_events() if event.asset_key]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("defect", [pytest.param(d, id=f"{d.stage}-{d.check}-{n}") for n, d in enumerate(DEFECTS)])
+def test_exactly_its_check_fails_and_nothing_flows_on(defect: Defect, run: Callable[[Defect], dg.ExecuteInProcessResult]) -> None:
+    result = run(defect)
+    failed = failing(result)
+    assert set(failed) == {defect.check}
+    told = failed[defect.check].metadata
+    assert "error" not in told or defect.check == "account_balances"
+    assert set(told["row_ids"].value or ()) == defect.rows  # type: ignore[call-overload]
+    assert int(told["unexpected_count"].value or 0) >= len(defect.rows)  # type: ignore[call-overload]
+    assert told["expected"].value and told["seen"].value
+    assert failed[defect.check].severity is dg.AssetCheckSeverity.ERROR
+    assert made(result) == [defect.stage]
+    newest = Warehouse(Home.from_env().warehouse).latest(defect.stage, DOMAIN.name)
+    assert newest is not None and newest["passed"] is False
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", [stage for stage, suite in CATALOGUE.items() if any(check.name == "rows_present" for check in suite.checks)])
+def test_an_empty_slice_stops_everything(stage: str, run: Callable[[Defect], dg.ExecuteInProcessResult]) -> None:
+    def empty(tables: Tables) -> None:
+        for row in tables[stage]:
+            row["domain"] = "another"
+        own = next(row for row in tables["stage_accounts"] if row["stage"] == stage)
+        own |= {"planned": own["planned"] - own["kept"], "kept": 0}
+
+    result = run(Defect(stage, "rows_present", empty))
+    kinds = {check.name: check.kind for check in CATALOGUE[stage].checks}
+    assert [name for name in failing(result) if kinds[name] == "structure"] == ["rows_present"]
+    assert made(result) == [stage]
+
+
+@pytest.mark.slow
+def test_good_rows_flow_on(run: Callable[[Defect], dg.ExecuteInProcessResult]) -> None:
+    for stage in CATALOGUE:
+        result = run(Defect(stage, "", lambda tables: None))
+        assert (failing(result), made(result)) == ({}, [stage, "downstream"])
+
+
+@pytest.mark.slow
+def test_drift_warns_and_flows_on(run: Callable[[Defect], dg.ExecuteInProcessResult]) -> None:
+    result = run(regress("filtered", "reward_held", reward_mean=0.5))
+    (warned,) = failing(result).values()
+    assert (warned.check_name, warned.severity) == ("reward_held", dg.AssetCheckSeverity.WARN)
+    assert warned.metadata["seen"].value == "0.5, after 0.6 in run run 1"
+    assert made(result) == ["filtered", "downstream"]
 
 
 @pytest.mark.parametrize("stage", CATALOGUE)

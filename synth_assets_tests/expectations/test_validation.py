@@ -54,6 +54,8 @@ def test_an_empty_slice_fails_only_where_rows_are_required(stage: str, domain: D
     empty["stage_accounts"] = [
         {"domain": DOMAIN.name, "stage": t.name, "planned": 0, "candidates": 0, "kept": 0, "rejected": 0, "surplus": 0} for t in schemas.STAGES
     ]
+    made = {"run_id": "run", "data_version": "d", "passed": None, "materialized_at": "2026-01-01", "metrics": '{"kept": 0}'}
+    empty["stage_history"] = [{"domain": DOMAIN.name, "stage": t.name, **made} for t in schemas.STAGES]
     facts = frames(empty)
     results = validate(stage, facts[stage], domain, facts)
     assert [r.error for r in results if r.error] == []
@@ -65,7 +67,7 @@ def test_a_figure_of_nothing_passes_and_says_so() -> None:
     tables = good()
     tables["preference_pairs"] = []
     facts = frames(tables)
-    result = by_name(validate("preference_pairs", facts["preference_pairs"], DOMAIN, facts))["margin_positive"]
+    result = by_name(validate("preference_pairs", facts["preference_pairs"], DOMAIN, facts))["margins_positive"]
     assert (result.passed, result.seen) == (True, "nothing to measure")
 
 
@@ -83,7 +85,7 @@ def test_a_lost_column_fails_the_checks_that_need_it_and_no_others() -> None:
 
 def test_a_check_without_its_table_fails_and_names_it() -> None:
     facts = frames(good())
-    results = by_name(validate("mixed", facts["mixed"], DOMAIN, {"stage_accounts": facts["stage_accounts"], "filtered": facts["filtered"]}))
+    results = by_name(validate("mixed", facts["mixed"], DOMAIN, {name: facts[name] for name in ("stage_accounts", "filtered", "stage_history")}))
     failing = {name: result.error for name, result in results.items() if not result.passed}
     assert failing == {
         "sources_exist": "LookupError: needs the rows of real_data, which were not given",
@@ -109,8 +111,8 @@ def test_a_value_that_cannot_be_compared_is_no_pass() -> None:
     tables = good()
     tables["preference_pairs"][0]["chosen_score"] = float("inf")
     facts = frames(tables)
-    result = by_name(validate("preference_pairs", facts["preference_pairs"], DOMAIN, facts))["margin_positive"]
-    assert (result.passed, result.error) == (False, "ValueError: inf is no number")
+    result = by_name(validate("preference_pairs", facts["preference_pairs"], DOMAIN, facts))["margins_positive"]
+    assert (result.passed, result.error) == (False, "ValueError: 1 margins are no numbers")
 
 
 def test_bad_rows_are_all_counted_and_twenty_are_named() -> None:

@@ -11,6 +11,7 @@ import duckdb
 import pytest
 
 from synth_assets.accounts import Row
+from synth_assets.plots.svg import Sheet
 from synth_assets.release.quality_report import LONGEST, ReportData, Sample, collect, render, write
 from synth_assets_tests.dbt_warehouse import SCRIPT, built_warehouse
 
@@ -58,7 +59,7 @@ class Page(HTMLParser):
 def assert_harmless(html: str) -> Page:
     """Nothing on the page runs or is fetched."""
     page = Page(html)
-    assert not {"script", "img", "iframe", "object", "embed", "link", "base", "form", "svg"} & set(page.tags)
+    assert not {"script", "img", "iframe", "object", "embed", "link", "base", "form", "image", "use", "foreignobject", "a:href", "animate"} & set(page.tags)
     assert page.tags.count("style") == page.tags.count("html") == 1
     assert not [name for name, _ in page.attributes if name.startswith("on") or name in {"src", "srcset", "action"}]
     assert all(value.startswith("#") for name, value in page.attributes if name == "href")
@@ -77,7 +78,10 @@ def hostile_data(text: str) -> ReportData:
     row |= dict.fromkeys(["calls", "input_tokens", "output_tokens", "unpriced_calls", "approximate_tokens", "released_rows"], 2)
     row |= {"checks": False, "is_declared": True}
     sample = Sample(text, text, text, {"prompt": text}, {"model": text}, [row])
-    return ReportData(text, text, [row], [row], [row], [row], [row], [row], [row], [sample], [sample])
+    gate = row | {"check_name": text, "result": "warned", "expected": text, "seen": text, "error": ""}
+    measured = {"domain": text, "metric": "vendi", "value": 1.5, "baseline": None, "change": None}
+    plots = {text: [Sheet(text, 10, 10)]}
+    return ReportData(text, text, [row], [row], [row], [row], [row], [row], [row], [sample], [sample], [gate], [measured], plots)
 
 
 @pytest.mark.parametrize("text", HOSTILE)
@@ -149,6 +153,7 @@ class TestCollected:
             "released_rows": 2,
             "rejected_candidates": 4,
             "failed_slices": 1,
+            "warnings": 1,
             "contamination_hits": 3,
             "teacher_calls": 4,
             "cost_usd": 1.75,

@@ -25,15 +25,26 @@ compared as (
 
     select
         *,
-        value - lag(value) over (
+        last_value(case when passed then value end ignore nulls) over (
             partition by domain, stage, metric
             order by materialized_at, run_id
-        ) as change
+            rows between unbounded preceding and 1 preceding
+        ) as baseline
 
     from metrics
 
     where value is not null
 
+),
+
+changes as (
+
+    select
+        *,
+        value - baseline as change
+
+    from compared
+
 )
 
-select * from compared
+select * from changes
