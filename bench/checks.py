@@ -129,4 +129,5 @@ def main() -> None:
             pstats.Stats(profile).sort_stats("cumulative").print_stats(45)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -1,7 +1,10 @@
 """The dbt project: its figures over a small warehouse, its tests' own power to find faults, and what Dagster is told of it."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -222,3 +225,18 @@ def test_stages_are_those_of_the_schemas() -> None:
 
 def test_models_are_in_their_schema_without_a_prefix(models: dict[str, Any]) -> None:
     assert {node["schema"] for node in models.values()} == {"quality"}
+
+
+def test_what_the_readme_says_builds_and_documents(folder: Path, tmp_path: Path) -> None:
+    readme = (PROJECT.parent / "README.md").read_text(encoding="utf-8")
+    commands = next(block for block in readme.split("```")[1::2] if "dbt docs generate" in block)
+    shutil.copytree(PROJECT, tmp_path / "dbt_quality", ignore=shutil.ignore_patterns("target", "logs"))
+    (tmp_path / ".synth").mkdir()
+    shutil.copy(folder / "warehouse.duckdb", tmp_path / ".synth")
+    (tmp_path / ".venv").symlink_to(sys.prefix)
+    env = {name: value for name, value in os.environ.items() if not name.startswith(("DBT_", "SYNTH_"))}
+    done = subprocess.run(["bash", "-ec", commands], cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("Completed successfully") == 1
+    catalog = json.loads((tmp_path / "dbt_quality" / "target" / "catalog.json").read_text(encoding="utf-8"))
+    assert set(MARTS) <= {node.rpartition(".")[2] for node in catalog["nodes"]}

@@ -5,8 +5,11 @@ looked for within a kind, as the gate does: a pair and an answer to the same pro
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from synth_assets.config import Rules
+from synth_assets.expectations.by_rows import by_rows
 from synth_assets.expectations.check import Check, Column, Figure, StageSlice, Suite, texts
 from synth_assets.expectations.common import candidates_pass, contamination_hits, decontaminated, nearest, pairs_differ, rows_present, shared
 from synth_assets.expectations.forms import at_least, at_most, each_of, holds, unique
@@ -36,15 +39,19 @@ def _contamination_hits(rows: StageSlice) -> list[int]:
     return contamination_hits(rows, read, ["\n".join(parts) for parts in written])
 
 
-def _rules_broken(rows: StageSlice) -> list[int]:
+def rules_broken(prompts: Sequence[str], responses: Sequence[str], methods: Sequence[str], language: str, rules: Rules) -> list[int]:
+    """Per row, how many rules fire."""
     from synth_assets.quality.rules import check_row
 
-    columns = (texts(rows.frame, name) for name in ("prompt", "response", "method"))
-    language, rules = rows.domain.language, rows.domain.gates.rules
     return [
         len(check_row(prompt, response, language=language, rules=rules, reference_answer_expected=method == "reasoning"))
-        for prompt, response, method in zip(*columns, strict=True)
+        for prompt, response, method in zip(prompts, responses, methods, strict=True)
     ]
+
+
+def _rules_broken(rows: StageSlice) -> list[int]:
+    columns = [texts(rows.frame, name) for name in ("prompt", "response", "method")]
+    return by_rows(rules_broken, columns, rows.domain.language, rows.domain.gates.rules)
 
 
 def _margin_positive(rows: StageSlice) -> list[bool]:

