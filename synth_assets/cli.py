@@ -6,8 +6,8 @@ import click
 
 from synth_assets import __version__
 from synth_assets.commands.calibrate import calibrate
-from synth_assets.commands.doctor import doctor
 from synth_assets.commands.checks import checks
+from synth_assets.commands.doctor import doctor
 from synth_assets.commands.estimate import estimate
 from synth_assets.commands.forget import forget
 from synth_assets.commands.ledger import ledger

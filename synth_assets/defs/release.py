@@ -8,8 +8,8 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
-from synth_assets.defs.automation import AS_A_WHOLE
 from synth_assets.accounts import Row
+from synth_assets.defs.automation import AS_A_WHOLE
 from synth_assets.defs.checks import asset_check_result
 from synth_assets.defs.resources import WarehouseResource
 from synth_assets.defs.stage import code_version, column_lineage, rule_table, sample_table, spent_metrics, whole_asset
