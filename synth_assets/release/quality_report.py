@@ -172,7 +172,7 @@ def of_release(data: ReportData, version: str, outcomes: Mapping[str, Outcome]) 
 def render(data: ReportData) -> str:
     """The page."""
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"count": _count, "share": _share, "dollars": _dollars, "cut": _cut, "number": _number, "wording": _wording}
+    environment.filters |= {"count": _count, "share": _share, "dollars": _dollars, "cut": _cut, "number": _number, "wording": _wording, "moment": _moment}
     return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(data=data, measures=MEASURES)
 
 
@@ -273,12 +273,21 @@ def _dollars(value: float | None) -> str:
 
 
 def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3g}"
+    return "–" if value is None else f"{round(value, 9):.3g}"
 
 
 def _wording(expected: str) -> str:
-    """An expectation, a long list of values cut."""
-    return one_line(expected.replace("expect_", "", 1).replace("_", " "), 160)
+    """An expectation of Great Expectations in fewer words: what is looked at and its bounds, a long list of values cut."""
+    kind, _, given = expected.partition(": ")
+    if not kind.startswith("expect_"):
+        return expected
+    said = given.removeprefix("column ").replace("_", " ").replace("min value", "at least").replace("max value", "at most").replace("value set", "one of")
+    return one_line(said, 160)
+
+
+def _moment(instant: str) -> str:
+    """An ISO 8601 instant to the minute."""
+    return f"{instant[:10]} {instant[11:16]} UTC" if instant[10:11] == "T" else instant
 
 
 def _cut(text: str) -> str:
