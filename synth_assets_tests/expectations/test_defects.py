@@ -17,6 +17,7 @@ import duckdb
 import pytest
 import yaml
 
+from synth_assets import schemas
 from synth_assets.accounts import Row
 from synth_assets.defs.checks import stage_checks
 from synth_assets.defs.resources import DomainsResource, WarehouseResource
@@ -345,7 +346,9 @@ def plant(path: Path, tables: Tables, there: Tables) -> None:
     with closing(duckdb.connect(path)) as con:
         for name, frame in frames({name: rows for name, rows in tables.items() if rows and rows != there.get(name)}).items():
             con.register("incoming", frame)
-            con.execute(f"create or replace table synth.{name} as select * from incoming")
+            types = {column.name: column.type for column in schemas.BY_NAME[name].columns}
+            columns = ", ".join(f"cast({column} as {types[column]}) as {column}" for column in frame.columns)
+            con.execute(f"create or replace table synth.{name} as select {columns} from incoming")
 
 
 @pytest.fixture
