@@ -17,18 +17,10 @@ from synth_assets.warehouse import Warehouse
 from synth_assets_tests.graph.conftest import Made
 from synth_assets_tests.graph.orchestra import Orchestra
 from synth_assets_tests.graph.test_run import BALANCE
-from synth_assets_tests.graph.world import write_domain
+from synth_assets_tests.graph.world import METHODS, write_domain
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
-SELF = {"target": 6, "batch": 4, "human_examples": 2, "machine_examples": 1}
-METHODS: dict[str, Any] = {
-    "self_instruct": SELF,
-    "magpie": {"target": 2, "batch": 2},
-    "evol_instruct": {"rounds": 2, "roots": 4},
-    "reasoning": {"samples": 2},
-    "constitutional": {"pairs": 6},
-}
 REAL = {"source": "curated", "license": "curated"}
 CHANGES: dict[str, tuple[dict[str, Any], set[str]]] = {
     "nothing": ({}, set()),
@@ -47,7 +39,7 @@ CHANGES: dict[str, tuple[dict[str, Any], set[str]]] = {
     "revision": ({"methods": METHODS | {"constitutional": {"pairs": 4}}}, {"preference_pairs"}),
     "reasoning": ({"methods": METHODS | {"reasoning": {"samples": 3}}}, {"teacher_responses"}),
     "evolution": ({"methods": METHODS | {"evol_instruct": {"rounds": 1, "roots": 4}}}, {"evolved_instructions"}),
-    "self-instruct": ({"methods": METHODS | {"self_instruct": SELF | {"target": 5}}}, {"generated_instructions"}),
+    "self-instruct": ({"methods": METHODS | {"self_instruct": METHODS["self_instruct"] | {"target": 5}}}, {"generated_instructions"}),
     "real data": (
         {"real_data": [{"path": "boats/real.jsonl", **REAL, "source": "archive"}, {"path": "boats/pairs.jsonl", "kind": "preference", **REAL}]},
         {"real_data"},

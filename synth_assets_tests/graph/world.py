@@ -26,6 +26,17 @@ _THINGS = (
 )  # fmt: skip
 
 
+METHODS: dict[str, Any] = {
+    "self_instruct": {"target": 6, "batch": 4, "human_examples": 2, "machine_examples": 1, "instances": 2},
+    "magpie": {"target": 2, "batch": 2},
+    "evol_instruct": {"rounds": 2, "roots": 4},
+    "reasoning": {"samples": 2},
+    "constitutional": {"pairs": 6},
+    "best_of_n": {"pairs": 4, "samples": 3},
+}
+"""Of the domain below: every method there is."""
+
+
 def write_domain(folder: Path, name: str = "boats", **changes: Any) -> Path:
     """A small English domain with every method in it."""
     files = folder / name
@@ -36,14 +47,7 @@ def write_domain(folder: Path, name: str = "boats", **changes: Any) -> Path:
         "topics": [{"name": t, "description": f"All about {t}."} for t in TOPICS],
         "seeds": {"path": f"{name}/seeds.jsonl", "source": "the tests", "license": "CC0-1.0"},
         "targets": {"sft": 40, "preference": 8},
-        "methods": {
-            "self_instruct": {"target": 6, "batch": 4, "human_examples": 2, "machine_examples": 1, "instances": 2},
-            "magpie": {"target": 2, "batch": 2},
-            "evol_instruct": {"rounds": 2, "roots": 4},
-            "reasoning": {"samples": 2},
-            "constitutional": {"pairs": 6},
-            "best_of_n": {"pairs": 4, "samples": 3},
-        },
+        "methods": METHODS,
         "gates": {"quality": "warn"},
         "spot_check": {"gate": 5, "audit": 2},
         "real_data": [
