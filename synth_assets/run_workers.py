@@ -23,7 +23,7 @@ __all__ = ["OWNER", "WatchedRunLauncher", "claim", "dead_runs", "fail_dead_runs"
 OWNER = "synth/process"
 """The tag: host, boot, process id and its start time."""
 
-_WORKING = (DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING)
+_WORKING = (DagsterRunStatus.STARTING, DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING)
 _PID = re.compile(r"\(pid: (\d+)\)")
 _KILLED = (
     "The process of this run is gone: it was killed, or the machine was restarted. What the teacher answered is in the ledger; run it again from the failure."

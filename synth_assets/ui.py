@@ -39,10 +39,21 @@ def serve(port: int) -> int:
     check_port(port)
     home = Home.from_env()
     home.prepare()
+    _fail_dead_runs()
     env = os.environ | {"SYNTH_HOME": str(home.root), "DAGSTER_DISABLE_TELEMETRY": "1"}
     dagster = Path(sys.executable).with_name("dagster")
     arguments = [str(dagster), "dev", "--host", HOST, "--port", str(port), "--module-name", LOCATION]
     return _supervise(arguments, env, port)
+
+
+def _fail_dead_runs() -> None:
+    """Those of an earlier UI that was killed: the daemon starts them again."""
+    import dagster as dg
+
+    from synth_assets.run_workers import fail_dead_runs
+
+    with dg.DagsterInstance.get() as instance:
+        fail_dead_runs(instance)
 
 
 def _supervise(arguments: Sequence[str], env: Mapping[str, str], port: int) -> int:
