@@ -24,6 +24,8 @@ from synth_assets.teacher.messages import Message, Plan, Profile, Reply, Request
 
 METHOD = "reasoning"
 TEMPLATES = ("reasoning", "reasoning_answer", "reasoning_code", "reasoning_code_answer")
+SOURCES = ("verification", "code_tests", "leaks")
+"""The modules of quality that decide what is well-formed and correct."""
 OPENED, CLOSING_TAG = "<think>\n", "</think>"
 ANSWER_LABELS = {"en": "Answer:", "zh": "答案："}
 _ANSWER = {language: re.compile(rf"(?<![a-z]){label[:-1]}\s*\**\s*[:：]", re.IGNORECASE) for language, label in ANSWER_LABELS.items()}
