@@ -1,60 +1,68 @@
-"""Real answers of real models, replayed by the double of the Messages API through the whole graph: do the gates keep more of a strong model's?
+"""Real answers of real models, replayed by the double of the Messages API: do the gates keep more of a strong model's rows than of a weak one's?
 
-    python -m bench.replay FILE [--prompts 200] [MODEL]...     FILE: model_outputs_dev.jsonl.gz, rows with `instruction` and `outputs` by model
+    python -m bench.replay FILE [MODEL]... [--prompts 200]     FILE: model_outputs_dev.jsonl.gz, rows with `instruction` and `outputs` by model
 
-One run of `synth-assets run --to filtered` per model, each in a home of its own. The domain's seeds are the prompts, with the answers of one further
-model, REFERENCE, as the responses that the reward is calibrated by; real rows are prompts that no run asks. Without a file there is nothing to replay.
+Each model answers the same prompts through the teacher's own client, distillation and the gates of `filtered`: rules, near-duplicates, the reward's
+floor. The reward is calibrated by the answers of one further model, REFERENCE, as if they were the seeds' responses. Neither the reward nor the gates
+use embeddings here, so that it ends in a minute. Without a file there is nothing to replay.
 """
 
 import argparse
-import json
-import os
-import subprocess
 import sys
 import tempfile
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from bench.measuring import lines, print_table
-from synth_assets.warehouse import Warehouse
+from synth_assets.accounts import Outcome, Row
+from synth_assets.config import Domain
+from synth_assets.methods import distillation, evol_instruct
+from synth_assets.methods.scoring import Calibrated, Direct, without_teacher
+from synth_assets.quality import gates
+from synth_assets.quality.decontamination import Index
+from synth_assets.quality.reward import published
+from synth_assets.quality.scores import Score
+from synth_assets.teacher.choice import open_teacher
+from synth_assets.teacher.messages import Profile
 from synth_assets_tests.messages_api import Answer, Call, MessagesApi
 
 REFERENCE = "claude-2"
 MODELS = ("claude-3-5-sonnet-20240620", "Meta-Llama-3-70B-Instruct", "Meta-Llama-3-8B-Instruct", "gemma-2b-it", "falcon-7b-instruct", "oasst-sft-pythia-12b")
-REAL = 20
-LICENCE = {"source": "AlpacaEval", "license": "see its authors"}
 
 
-def write_domain(folder: Path, rows: list[dict[str, object]]) -> None:
-    """The domain `replay` over `rows`, the last of which are its real data."""
-    (folder / "replay").mkdir(parents=True)
-    settings = {
-        "title": "Replayed answers", "language": "en", "topics": [{"name": "all", "description": "Whatever the prompts are about."}],
-        "seeds": {"path": "replay/seeds.jsonl", **LICENCE}, "targets": {"sft": len(rows)}, "gates": {"quality": "warn"}, "spot_check": {"gate": 5, "audit": 0},
-        "real_data": [{"path": "replay/real.jsonl", **LICENCE}],
-    }  # fmt: skip
-    (folder / "replay.yaml").write_text(json.dumps(settings), encoding="utf-8")
-    for name, own in (("seeds", rows[:-REAL]), ("real", rows[-REAL:])):
-        records = [{"topic": "all", "instruction": row["instruction"], "response": row["outputs"][REFERENCE]} for row in own]  # type: ignore[index]
-        (folder / "replay" / f"{name}.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")
+def domain_of(count: int) -> Domain:
+    """English, plain answers, the default gates."""
+    source = {"source": "AlpacaEval", "license": "see its authors"}
+    settings = {"topics": [{"name": "all", "description": "Whatever the prompts are about."}], "seeds": {"path": "seeds.jsonl", **source}}
+    named = {"name": "replay", "title": "Replayed answers", "language": "en", "targets": {"sft": count}, "real_data": [{"path": "real.jsonl", **source}]}
+    return Domain.model_validate(named | settings)
 
 
-def run(model: str, rows: list[dict[str, object]], folder: Path) -> tuple[int, int, Counter[str], str]:
-    """Answers asked, rows kept by `filtered`, what rejected the others, and the end of what the run said."""
-    answers = {str(row["instruction"]).strip(): str(row["outputs"][model]) for row in rows}  # type: ignore[index]
+def survivors(model: str, domain: Domain, prompts: list[Row], scorer: Calibrated, home: Path) -> tuple[Outcome, Outcome]:
+    """What became of a model's answers in teacher_responses, and then in filtered."""
+    answers = {str(row["instruction"]).strip(): str(row["outputs"][model]) for row in prompts}
 
     def replayed(call: Call) -> Answer:
         return Answer(answers[call.text.strip()])
 
-    home = folder / model
-    with MessagesApi(replayed) as api:
-        ours = {"SYNTH_HOME": str(home), "SYNTH_DOMAINS": str(folder / "domains"), "SYNTH_TEACHER": model, "ANTHROPIC_BASE_URL": api.url}
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("SYNTH_", "ANTHROPIC_", "DAGSTER_"))}
-        command = [sys.executable, "-m", "synth_assets.cli", "run", "--to", "filtered"]
-        done = subprocess.run(command, env=kept | ours | {"ANTHROPIC_API_KEY": "replay"}, capture_output=True, text=True, check=False, timeout=900)
-    warehouse = Warehouse(home / "warehouse.duckdb")
-    found = warehouse.query("select distinct stage, row_id, rule from synth.rejections where stage in ('teacher_responses', 'filtered')")
-    return len(answers), len(warehouse.rows("filtered")), Counter(row["rule"] for row in found), (done.stdout + done.stderr)[-400:]
+    pool, answered, kept = Outcome(), Outcome(), Outcome()
+    roots = [{"id": str(n), "topic": "all", "instruction": row["instruction"], "input": ""} for n, row in enumerate(prompts)]
+    for _ in evol_instruct.plan(domain, roots, Profile(model), pool):
+        raise AssertionError("nothing is evolved here")
+    with MessagesApi(replayed) as api, open_teacher(home, {"SYNTH_TEACHER": model, "ANTHROPIC_BASE_URL": api.url, "ANTHROPIC_API_KEY": "replay"}) as teacher:
+        teacher.run(distillation.plan(domain, pool.kept, teacher.profile, answered))
+    rows = gates.candidates(answered.kept, [], pool.kept, scorer.version, 1)
+
+    def scores(asked: Sequence[str], said: Sequence[str]) -> list[Score]:
+        return without_teacher(scorer.score(asked, said))
+
+    gates.screen(domain, rows, index=Index.build([], [], domain.gates.decontamination), embed=None, rewards=scores, outcome=kept)
+    for account in (answered, kept):
+        account.check_balance("replay", model)
+    return answered, kept
 
 
 def main() -> int:
@@ -66,21 +74,20 @@ def main() -> int:
     if given.file is None:
         print("name a file of real answers to replay")
         return 0
-    # Two prompts of the file that read alike would be two seeds of one text.
-    rows = list({" ".join(str(row["instruction"]).casefold().split()): row for row in lines(given.file)}.values())
-    rows = rows[:: max(1, len(rows) // (given.prompts + REAL))][: given.prompts + REAL]
-    table = []
+    every = lines(given.file)
+    rows = every[:: max(1, len(every) // given.prompts)][: given.prompts]
+    domain, table = domain_of(len(rows)), []
     with tempfile.TemporaryDirectory() as folder:
-        write_domain(Path(folder) / "domains", rows)
-        for model in given.models:
-            asked, kept, rules, said = run(model, rows[:-REAL], Path(folder))
-            table.append((model, asked, kept, f"{kept / asked:.1%}", ", ".join(f"{rule} {n}" for rule, n in rules.most_common(8)) or said.replace("\n", " ")))
-            print(table[-1], flush=True)
-    print_table(
-        f"Answers of {len(rows) - REAL} prompts that survive every gate",
-        ("model", "asked", "kept", "share", "rejected by rule (a row may break several)"),
-        table,
-    )
+        model = published()
+        direct = Direct(model.version, lambda prompts, responses: model.score(prompts, responses, None))
+        reference = without_teacher(direct.score([str(r["instruction"]) for r in rows], [str(r["outputs"][REFERENCE]) for r in rows]))  # type: ignore[index]
+        scorer = Calibrated(direct, np.array([score.raw for score in reference], np.float64))
+        for name in given.models:
+            answered, kept = survivors(name, domain, rows, scorer, Path(folder) / name)
+            rules = Counter(rule for _, rule in {(r.row["id"], r.rule) for r in (*answered.rejected, *kept.rejected)})
+            table.append((name, len(rows), len(kept.kept), f"{len(kept.kept) / len(rows):.1%}", ", ".join(f"{rule} {n}" for rule, n in rules.most_common(8))))
+            print(*table[-1], flush=True)
+    print_table(f"Answers to {len(rows)} prompts that survive every gate", ("model", "asked", "kept", "share", "rejected by rule (some by several)"), table)
     return 0
 
 
