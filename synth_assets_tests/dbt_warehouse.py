@@ -25,6 +25,7 @@ _VALUES: dict[str, Any] = {
     "VARCHAR": "text",
     "INTEGER": 3,
     "DOUBLE": 0.25,
+    "BOOLEAN": True,
     "VARCHAR[]": ["one", "two"],
     "STRUCT(role VARCHAR, content VARCHAR)[]": [{"role": "user", "content": "What is 2 + 2?"}],
 }
