@@ -4,7 +4,8 @@
 So the sum is a check on the stage, not a definition, and nothing can disappear between two stages.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -58,6 +59,16 @@ class Outcome:
     def use(self, row_id: str, keys: Iterable[str]) -> None:
         """Note that the calls `keys` stand behind candidate `row_id`."""
         self.call_uses.extend((key, row_id) for key in keys if key)
+
+    @contextmanager
+    def all_or_nothing(self) -> Iterator[None]:
+        """What the block adds; where it raises, the account is as it was before."""
+        before = (self.planned, list(self.kept), list(self.rejected), list(self.surplus), list(self.call_uses))
+        try:
+            yield
+        except BaseException:
+            self.planned, self.kept, self.rejected, self.surplus, self.call_uses = before
+            raise
 
     def check_balance(self, stage: str, domain: str) -> None:
         """Raise StageFailed unless every planned candidate is in exactly one place."""

@@ -31,6 +31,7 @@ STAGES = (
     "spot_check",
     "mixed",
 )
+BEFORE_GATES = STAGES[: STAGES.index("filtered")]
 
 
 class _Commands(click.Group):
@@ -56,8 +57,12 @@ def main() -> None:
 @main.command()
 @click.option("--domain", "domains", multiple=True, metavar="D", help="A domain to run; give it again for more. Default: all.")
 @click.option("--to", "to", type=click.Choice(STAGES), help="Stop after this stage, and make no release.")
-def run(domains: tuple[str, ...], to: str | None) -> None:
+@click.option("--top-up", is_flag=True, help="Make further waves of candidates until the targets are reached, or a limit ends it.")
+def run(domains: tuple[str, ...], to: str | None, top_up: bool) -> None:
     """Materialize domains through the whole graph, then a release and its quality report.
+
+    A domain that ends short of its targets says so, and why. With --top-up it goes on until they are reached, or targets.waves, the budget or
+    a wave without an accepted row ends it; which rows are accepted does not depend on when that is done.
 
     Runs, checks and costs show in the Dagster UI. What the ledger has is not asked again, so a stopped run goes on from there.
     Exit status: 0 when every blocking check passed, 1 when one did not or a stage failed, 2 for a fault in the input, 75 when a domain
@@ -65,7 +70,9 @@ def run(domains: tuple[str, ...], to: str | None) -> None:
     """
     from synth_assets.runs import run_domains
 
-    sys.exit(run_domains(domains, to))
+    if top_up and to in BEFORE_GATES:
+        raise click.UsageError(f"--top-up needs to see what passes the gates: leave out --to {to}.")
+    sys.exit(run_domains(domains, to, top_up=top_up))
 
 
 @main.command()

@@ -80,6 +80,7 @@ class Targets(Section):
 
     sft: int = Field(ge=1, le=10_000_000)
     preference: int = Field(default=0, ge=0, le=10_000_000)
+    waves: int = Field(default=8, ge=1, le=10_000, description="Waves of candidates at most, the first included: where a top-up ends short of the targets.")
 
 
 class SelfInstruct(Section):

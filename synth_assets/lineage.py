@@ -52,16 +52,16 @@ COLUMNS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "parent_id": ("seeds.id", f"{_GENERATED}.id"),
         "root_id": ("seeds.id", f"{_GENERATED}.id"),
         "answer": ("seeds.answer",),
-        **{name: (f"{_GENERATED}.{name}",) for name in ("model", "prompt_version", "call_keys")},
+        **{name: (f"{_GENERATED}.{name}",) for name in ("model", "prompt_version", "call_keys", "wave", "attributes")},
     },
     "teacher_responses": {
-        **{name: (f"{_EVOLVED}.{name}",) for name in ("domain", "topic", "language", "answer")},
+        **{name: (f"{_EVOLVED}.{name}",) for name in ("domain", "topic", "language", "answer", "wave", "attributes")},
         "instruction_id": (f"{_EVOLVED}.id",),
         **dict.fromkeys(("prompt", "thinking", "response"), _ASKED),
         **dict.fromkeys(("verdict", "pass_rate"), (f"{_EVOLVED}.answer",)),
     },
     "preference_pairs": {
-        **{name: (f"teacher_responses.{name}",) for name in ("domain", "topic", "language", "instruction_id", "prompt")},
+        **{name: (f"teacher_responses.{name}",) for name in ("domain", "topic", "language", "instruction_id", "prompt", "wave", "attributes")},
         "response_id": ("teacher_responses.id",),
         "rejected": ("teacher_responses.response",),
         **dict.fromkeys(("chosen", "critique"), _SAID),
@@ -73,7 +73,10 @@ COLUMNS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         **dict.fromkeys(("orders_agree", "ratings"), _SAID),
     },
     "filtered": {
-        **{name: (f"teacher_responses.{name}", f"preference_pairs.{name}") for name in ("domain", "topic", "language", "method", "prompt", "model")},
+        **{
+            name: (f"teacher_responses.{name}", f"preference_pairs.{name}")
+            for name in ("domain", "topic", "language", "method", "prompt", "model", "wave", "attributes")
+        },
         **dict.fromkeys(("source_id", "parent_id"), ("teacher_responses.id", "preference_pairs.id")),
         "root_id": (f"{_EVOLVED}.root_id",),
         "system": ("teacher_responses.system",),
@@ -103,7 +106,7 @@ COLUMNS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "method": ("filtered.method",),
         "source": ("filtered.model", "real_data.source"),
         "license": ("filtered.model", "real_data.license"),
-        "reward": ("filtered.reward",),
+        **{name: (f"filtered.{name}",) for name in ("reward", "attributes")},
     },
     "release": {
         "domain": ("mixed.domain",),

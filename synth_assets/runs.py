@@ -23,7 +23,9 @@ from synth_assets.terminal import Display, summary
 if TYPE_CHECKING:
     import dagster as dg
 
+    from synth_assets.config import Domain
     from synth_assets.teacher.choice import Choice
+    from synth_assets.waves.standing import Standing
 
 __all__ = ["RunReport", "chosen_domains", "make_release", "run_domains"]
 
@@ -45,6 +47,8 @@ class RunReport:
     """(domain, asset, check, passed, blocking) of every check that ran."""
     waiting: dict[str, list[str]] = field(default_factory=dict)
     """Message Batches that have not ended, by domain: these domains are no part of the release."""
+    standings: "dict[str, Standing]" = field(default_factory=dict)
+    """By domain, its accepted rows against its targets; without the domains of which nothing was filtered yet."""
     stopped: bool = False
     """Whether the teacher cannot go on, for any domain."""
     calls_made: int = 0
@@ -60,8 +64,11 @@ class RunReport:
         return not self.failures and all(passed or not blocking for _, _, _, passed, blocking in self.checks)
 
 
-def run_domains(wanted: Sequence[str], to: str | None) -> int:
-    """Run `wanted` domains (all for none) up to stage `to`, print what happens, and return the exit status."""
+def run_domains(wanted: Sequence[str], to: str | None, *, top_up: bool = False) -> int:
+    """Run `wanted` domains (all for none) up to stage `to`, print what happens, and return the exit status.
+
+    With `top_up` each goes on with more waves of candidates while it is short of its targets and something may still come of it.
+    """
     started = time.monotonic()
     home = Home.from_env()
     os.environ["SYNTH_HOME"] = str(home.root)
@@ -89,12 +96,18 @@ def run_domains(wanted: Sequence[str], to: str | None) -> int:
     try:
         # dbt and Dagster write to the terminal by themselves; what they say is in the run's log.
         with explained_storage(home), _quiet_logs(), redirect_stdout(StringIO()), display, watched(display):
-            _materialize([name for name in chosen if name not in report.failures], to, report, display)
+            _materialize([selected[name].config for name in chosen if name not in report.failures], to, report, display, top_up=top_up)
     except KeyboardInterrupt:
         display.say("Stopped. What the teacher answered is in the ledger: the same command goes on from there.")
         return STOPPED
     report.seconds = time.monotonic() - started
     report.calls_made = display.calls_made
+    if home.warehouse.exists():
+        from synth_assets.warehouse import Warehouse
+        from synth_assets.waves.standing import standing_now
+
+        found = {name: standing_now(Warehouse(home.warehouse), selected[name].config) for name in chosen}
+        report.standings = {name: standing for name, standing in found.items() if standing is not None}
     summary(report, home, display)
     return FAILED if not report.ok else WAITING if report.waiting else 0
 
@@ -151,7 +164,7 @@ def choose_teacher() -> "Choice":
     return choose()
 
 
-def _materialize(chosen: Sequence[str], to: str | None, report: RunReport, display: Display) -> None:
+def _materialize(chosen: "Sequence[Domain]", to: str | None, report: RunReport, display: Display, *, top_up: bool = False) -> None:
     if not chosen:
         return
     import dagster as dg
@@ -167,16 +180,43 @@ def _materialize(chosen: Sequence[str], to: str | None, report: RunReport, displ
             if to is not None:
                 upstream = dg.AssetSelection.assets(to).upstream() & OF_A_DOMAIN
                 selection = sorted(upstream.resolve(defs.resolve_asset_graph()), key=str)
-            _execute(instance, defs.resolve_job_def("domain"), domain, report, partition_key=domain, asset_selection=selection)
+            last = _to_target(instance, defs.resolve_job_def("domain"), domain, selection, display, top_up=top_up)
+            report.failures |= last.failures
+            report.checks += last.checks
+            report.stopped = last.stopped
             if report.stopped:
                 # What stops the teacher for one domain stops it for all: the key, the budget, the endpoint.
                 break
         report.waiting = dict(display.waiting)
-        if to is None and set(chosen) - set(report.failures) - set(report.waiting):
+        if to is None and {domain.name for domain in chosen} - set(report.failures) - set(report.waiting):
             metadata = _execute(instance, defs.resolve_job_def("release_all"), "release", report)
             report.release = str(metadata.get("release", {}).get("path", ""))
             metadata = _execute(instance, defs.resolve_job_def("quality"), "quality", report)
             report.report = str(metadata.get("quality_report", {}).get("path", ""))
+
+
+def _to_target(
+    instance: "dg.DagsterInstance", job: "dg.JobDefinition", domain: "Domain", selection: "Sequence[dg.AssetKey] | None", display: Display, *, top_up: bool
+) -> RunReport:
+    """Run a domain once, or with `top_up` until it has what it wants or nothing more comes of it; returns what the last run did."""
+    from synth_assets.defs.waves import TAG
+    from synth_assets.warehouse import Warehouse
+    from synth_assets.waves.standing import standing_now
+
+    seen: set[str] = set()
+    tags: dict[str, str] = {}
+    while True:
+        # Of an earlier step only its rows count: that it was short may be a blocking check, which the next one passes.
+        report = RunReport()
+        _execute(instance, job, domain.name, report, partition_key=domain.name, asset_selection=selection, tags=tags)
+        if not top_up or report.stopped or domain.name in display.waiting:
+            return report
+        found = standing_now(Warehouse(Home.from_env().warehouse), domain)
+        if found is None or found.following is None or found.run_id in seen:
+            return report
+        seen.add(found.run_id)
+        tags = {TAG: str(found.following)}
+        display.say(f"{domain.name}: {found.words}")
 
 
 def _execute(instance: "dg.DagsterInstance", job: "dg.JobDefinition", name: str, report: RunReport, **arguments: Any) -> dict[str, dict[str, Any]]:

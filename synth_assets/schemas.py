@@ -84,6 +84,10 @@ _CALLS = Column("call_keys", "VARCHAR[]", "Ledger keys of the teacher calls behi
 _MESSAGES = "STRUCT(role VARCHAR, content VARCHAR)[]"
 _KIND = _text("kind", "sft or preference.")
 _CALIBRATION = _count("calibration", "Number of the row of reward_calibrations that the percentiles are of.", required=False)
+_WAVE = _count(
+    "wave", "Number of the wave of candidates that it belongs to, from 0: rows of an earlier wave stand before those of a later one.", required=False
+)
+_ATTRIBUTES = _text("attributes", "JSON: the values of attributes that its instruction was asked for with, by name; null for none.", required=False)
 
 
 def _stage(name: str, description: str, *columns: Column) -> Table:
@@ -123,6 +127,8 @@ GENERATED_INSTRUCTIONS = _stage(
     _MODEL,
     _TEMPLATE,
     _CALLS,
+    _WAVE,
+    _ATTRIBUTES,
 )
 
 EVOLVED_INSTRUCTIONS = _stage(
@@ -143,6 +149,8 @@ EVOLVED_INSTRUCTIONS = _stage(
     _MODEL,
     _TEMPLATE,
     _CALLS,
+    _WAVE,
+    _ATTRIBUTES,
 )
 
 TEACHER_RESPONSES = _stage(
@@ -166,6 +174,8 @@ TEACHER_RESPONSES = _stage(
     _MODEL,
     _TEMPLATE,
     _CALLS,
+    _WAVE,
+    _ATTRIBUTES,
 )
 
 PREFERENCE_PAIRS = _stage(
@@ -194,6 +204,8 @@ PREFERENCE_PAIRS = _stage(
     _MODEL,
     _TEMPLATE,
     _CALLS,
+    _WAVE,
+    _ATTRIBUTES,
 )
 
 FILTERED = _stage(
@@ -223,6 +235,8 @@ FILTERED = _stage(
     _number("contamination", "Highest share of a benchmark item's words covered by this row, 0 to 1.", required=True),
     _MODEL,
     _text("parent_id", "For a human_fix the row that it replaces; null for all others.", required=False),
+    _WAVE,
+    _ATTRIBUTES,
 )
 
 SPOT_CHECK = _stage(
@@ -270,6 +284,7 @@ MIXED = _stage(
     _SOURCE,
     _LICENSE,
     _number("reward", "Reward percentile; null for real rows."),
+    _ATTRIBUTES,
 )
 
 RELEASE = Table(
@@ -476,6 +491,25 @@ CHECK_RESULTS = Table(
     key=("domain", "stage", "run_id", "check_name"),
 )
 
+WAVE_PLANS = Table(
+    "wave_plans",
+    "How many waves of candidates a domain makes, decision by decision: of one domain and one `settings` the last is in force.",
+    Slice.APPEND,
+    (
+        _DOMAIN,
+        _text("settings", "Digest of what a wave is made by: targets, methods, seed and teacher."),
+        _count("number", "Number of the decision for these settings, from 1."),
+        _count("waves", "Waves to be made, the first included."),
+        _text(
+            "reason",
+            "first, learned (from the acceptance rates of an earlier run), top_up, budget (it ended the next wave), exhausted (the last had nothing new).",
+        ),
+        _text("detail", "The figures behind it, in words; for budget the limits that were in force."),
+        _text("decided_at", "ISO 8601, UTC."),
+    ),
+    key=("domain", "settings", "number"),
+)
+
 STAGES: tuple[Table, ...] = (
     SEEDS,
     GENERATED_INSTRUCTIONS,
@@ -504,6 +538,7 @@ TABLES: tuple[Table, ...] = (
     REVIEWS,
     STAGE_HISTORY,
     CHECK_RESULTS,
+    WAVE_PLANS,
 )
 
 BY_NAME: dict[str, Table] = {t.name: t for t in TABLES}

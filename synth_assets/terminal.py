@@ -136,7 +136,7 @@ class Display:
 
 
 def summary(report: "RunReport", home: "Home", display: Display) -> None:
-    """The table at the end: rows in, out, rejected by which rule, tokens, dollars, checks, and where things are."""
+    """The table at the end: rows in, out, rejected by which rule, tokens, dollars, checks, what is short of its target, and where things are."""
     from synth_assets.warehouse import Warehouse
 
     warehouse = Warehouse(home.warehouse)
@@ -150,8 +150,12 @@ def summary(report: "RunReport", home: "Home", display: Display) -> None:
         table.add_column("rejected by")
         for row in warehouse.query(_SUMMARY, {"domains": report.domains}):
             dollars = "unknown" if row["unpriced"] else f"{row['cost_usd'] or 0:.2f}"
+            found = report.standings.get(row["domain"]) if row["stage"] == "filtered" else None
+            kept = f"{row['kept']} of {sum(found.wanted.values())}" if found is not None else str(row["kept"])
             table.add_row(
-                *(str(row[name]) for name in ("domain", "stage", "planned", "kept", "rejected", "surplus")),
+                *(str(row[name]) for name in ("domain", "stage", "planned")),
+                kept,
+                *(str(row[name]) for name in ("rejected", "surplus")),
                 str(row["tokens"] or ""),
                 dollars if row["tokens"] else "",
                 row["rules"] or "",
@@ -160,6 +164,10 @@ def summary(report: "RunReport", home: "Home", display: Display) -> None:
     _checks(report, display)
     for name, batches in report.waiting.items():
         display.say(f"WAITING {name}: {', '.join(batches)}. Run again when they have ended, or switch the sensor message_batches on.")
+    for name, found in report.standings.items():
+        if found.short and name not in report.failures:
+            again = f" `synth-assets run --domain {name} --top-up` does so, or the sensor top_up once it is switched on." if found.following else ""
+            display.say(f"SHORT {name}: {found.words}{again}")
     for name, why in report.failures.items():
         display.say(f"FAILED {name}: {why}")
     display.say(f"Teacher calls in this run: {report.calls_made}. Time: {report.seconds:.0f} s.")

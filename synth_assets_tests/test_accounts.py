@@ -56,3 +56,18 @@ def test_a_use_without_a_call_is_not_noted() -> None:
 def test_an_empty_account_balances() -> None:
     Outcome().check_balance("seeds", "home")
     assert Outcome().candidates == 0
+
+
+def test_what_breaks_off_leaves_the_account_as_it_was() -> None:
+    outcome = Outcome(planned=1, surplus=[{"id": "left over"}])
+    with pytest.raises(ZeroDivisionError), outcome.all_or_nothing():
+        outcome.planned += 2
+        outcome.kept.append(outcome.surplus.pop())
+        outcome.reject({"id": "bad"}, "short")
+        outcome.use("bad", ["call"])
+        raise ZeroDivisionError
+    assert outcome == Outcome(planned=1, surplus=[{"id": "left over"}])
+    with outcome.all_or_nothing():
+        outcome.planned += 1
+        outcome.kept.append({"id": "good"})
+    outcome.check_balance("seeds", "home")

@@ -8,7 +8,7 @@ from synth_assets.definitions import defs
 STAGES = [*(table.name for table in schemas.STAGES), "release"]
 
 OWN = {"id", "system", "sample", "stop_reason", "model", "prompt_version", "call_keys", "method", "batch", "operation", "round", "kind", "source", "license"}
-OWN |= {"principle", "task_id", "revisions", "purpose", "verdict", "origin", "reward_version", "calibration"}
+OWN |= {"principle", "task_id", "revisions", "purpose", "verdict", "origin", "reward_version", "calibration", "wave", "attributes"}
 """Columns that a stage may make by itself: from its code, the domain's file, the teacher or a reviewer."""
 
 

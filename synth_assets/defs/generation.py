@@ -9,6 +9,7 @@ from synth_assets.accounts import Outcome
 from synth_assets.config import Domain
 from synth_assets.defs.resources import DomainsResource, EmbedderResource, TeacherResource, WarehouseResource
 from synth_assets.defs.stage import code_version, stage_asset, store
+from synth_assets.defs.waves import in_waves, inherit, settle, waves_in
 from synth_assets.methods import (
     best_of_n,
     constitutional,
@@ -55,13 +56,19 @@ def generated_instructions(
     """Self-Instruct and Magpie over one growing pool."""
     domain, database = domains.load(context.partition_key).config, warehouse.open()
     outcome = begin(domain, "generated_instructions")
-    pool = instruction_pool.InstructionPool(domain.language, database.read_passed("seeds", domain.name))
-    teacher.drive(domain, self_instruct.plan(domain, pool, teacher.profile(domain), outcome))
-    refused = teacher.magpie(domain, lambda own: magpie.plan(domain, pool, own), outcome)
-    if refused:
-        context.log.warning(refused)
-    notes = {"magpie": refused} if refused else {}
-    return store(context, database, "generated_instructions", outcome, domain=domain, calls=teacher.calls(outcome), notes=notes)
+    profile, seed_rows = teacher.profile(domain), database.read_passed("seeds", domain.name)
+    pool = instruction_pool.InstructionPool(domain.language, seed_rows)
+    plan = settle(context, database, domain, profile, len(seed_rows))
+    notes: dict[str, str] = {}
+
+    def make(wave: int) -> None:
+        teacher.drive(domain, self_instruct.plan(domain, pool, profile, outcome))
+        if refused := teacher.magpie(domain, magpie.plan(domain, pool, outcome), outcome):
+            context.log.warning(refused)
+            notes["magpie"] = refused
+
+    waves = in_waves(context, database, domain, profile, plan.waves, outcome, make, to_last=True)
+    return store(context, database, "generated_instructions", outcome, domain=domain, calls=teacher.calls(outcome), metrics={"waves": waves}, notes=notes)
 
 
 @stage_asset(
@@ -77,8 +84,14 @@ def evolved_instructions(
     """The pool to be answered: seeds, generated instructions and their evolutions."""
     domain, database = domains.load(context.partition_key).config, warehouse.open()
     outcome = begin(domain, "evolved_instructions")
-    roots = [*database.read_passed("seeds", domain.name), *database.read_passed("generated_instructions", domain.name)]
-    teacher.drive(domain, evol_instruct.plan(domain, roots, teacher.profile(domain), outcome))
+    profile, seed_rows = teacher.profile(domain), database.read_passed("seeds", domain.name)
+    generated = database.read_passed("generated_instructions", domain.name)
+
+    def make(wave: int) -> None:
+        roots = [row for row in generated if (row["wave"] or 0) == wave]
+        teacher.drive(domain, evol_instruct.plan(domain, roots if wave else [*seed_rows, *roots], profile, outcome))
+
+    in_waves(context, database, domain, profile, waves_in(generated), outcome, make)
     return store(context, database, "evolved_instructions", outcome, domain=domain, calls=teacher.calls(outcome))
 
 
@@ -91,12 +104,17 @@ def teacher_responses(
 
     domain, database = domains.load(context.partition_key).config, warehouse.open()
     outcome = begin(domain, "teacher_responses")
-    pool = database.read_passed("evolved_instructions", domain.name)
-    traced = [row for row in pool if reasoning.traced(domain, row)]
-    plain = [row for row in pool if not reasoning.traced(domain, row)]
-    profile = teacher.profile(domain)
-    teacher.drive(domain, reasoning.plan(domain, traced, profile, verify_all, outcome))
-    teacher.drive(domain, distillation.plan(domain, plain, profile, outcome))
+    profile, pool = teacher.profile(domain), database.read_passed("evolved_instructions", domain.name)
+
+    def make(wave: int) -> None:
+        asked = [row for row in pool if (row["wave"] or 0) == wave]
+        traced = [row for row in asked if reasoning.traced(domain, row)]
+        plain = [row for row in asked if not reasoning.traced(domain, row)]
+        teacher.drive(domain, reasoning.plan(domain, traced, profile, verify_all, outcome))
+        teacher.drive(domain, distillation.plan(domain, plain, profile, outcome))
+
+    in_waves(context, database, domain, profile, waves_in(pool), outcome, make)
+    inherit(outcome, {row["id"]: row for row in pool}, "instruction_id")
     return store(context, database, "teacher_responses", outcome, domain=domain, calls=teacher.calls(outcome))
 
 
@@ -121,7 +139,13 @@ def preference_pairs(
     outcome = begin(domain, "preference_pairs")
     responses = database.read_passed("teacher_responses", domain.name)
     rewards, profile = Rewards.of(database, embedder.open(), domain, teacher), teacher.profile(domain)
-    teacher.drive(domain, constitutional.plan(domain, responses, profile, rewards.similarity, outcome))
-    teacher.drive(domain, best_of_n.plan(domain, responses, profile, rewards.scorer, outcome))
+
+    def make(wave: int) -> None:
+        answered = [row for row in responses if (row["wave"] or 0) == wave]
+        teacher.drive(domain, constitutional.plan(domain, answered, profile, rewards.similarity, outcome))
+        teacher.drive(domain, best_of_n.plan(domain, answered, profile, rewards.scorer, outcome))
+
+    in_waves(context, database, domain, profile, waves_in(responses), outcome, make)
+    inherit(outcome, {row["id"]: row for row in responses}, "response_id")
     teacher.drive(domain, scoring.score_pairs(rewards.scorer, rewards.calibration, outcome))
     return store(context, database, "preference_pairs", outcome, domain=domain, calls=teacher.calls(outcome))

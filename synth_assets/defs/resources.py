@@ -1,6 +1,6 @@
 """What the assets work with, as Dagster resources. Nothing is opened before an asset asks for it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -87,25 +87,20 @@ class TeacherResource(dg.ConfigurableResource[Any]):
         """What the teacher can do."""
         return self.open(domain).profile
 
-    def magpie(self, domain: Domain, plan: Callable[[Outcome], Plan], outcome: Outcome) -> str:
-        """Drive Magpie's plan into `outcome`; returns why it made none where this teacher takes no raw prompts, which ends no stage."""
+    def magpie(self, domain: Domain, plan: Plan, outcome: Outcome) -> str:
+        """Drive Magpie's plan, which fills `outcome`; returns why it made none where this teacher takes no raw prompts, which ends no stage."""
         from synth_assets.teacher.choice import choose
 
         if domain.methods.magpie is None:
             return ""
         if refusal := choose().refuses_magpie(domain.name):
             return refusal
-        own = Outcome()
         try:
-            self.drive(domain, plan(own))
+            with outcome.all_or_nothing():
+                self.drive(domain, plan)
         except RawPromptUnsupported as error:
             # Its first request said so: nothing was made, and nothing paid.
             return str(error)
-        outcome.planned += own.planned
-        for into, rows in ((outcome.kept, own.kept), (outcome.surplus, own.surplus)):
-            into.extend(rows)
-        outcome.rejected.extend(own.rejected)
-        outcome.call_uses.extend(own.call_uses)
         return ""
 
     def drive(self, domain: Domain, plan: Plan[Result]) -> Result:

@@ -37,6 +37,8 @@ from synth_assets.review.standing import Entry
 from synth_assets.schemas import BENCHMARKS
 from synth_assets.teacher.terms import terms_of
 from synth_assets.warehouse import Warehouse
+from synth_assets.waves import plans
+from synth_assets.waves.standing import standing_now
 
 GROUP = "selection"
 
@@ -124,6 +126,12 @@ def filtered(
     kept = [row["prompt"] for row in outcome.kept]
     anchors = [f"{topic.name.replace('_', ' ')}: {topic.description}" for topic in domain.topics]
     of_kept = (embed(kept), embed(anchors)) if embed and kept else ()
+    plan = plans.last(database, domain.name)
+
+    def shown() -> dict[str, str]:
+        found = standing_now(database, domain)
+        return {"shortfall": found.words} if found is not None and found.short else {}
+
     return store(
         context,
         database,
@@ -132,7 +140,9 @@ def filtered(
         domain=domain,
         calls=teacher.calls(outcome),
         vectors=of_kept,
+        metrics={**gates.target_metrics(domain, outcome), "waves": plan.waves if plan is not None else 1},
         extra={"contamination_hits": [hit._asdict() for hit in hits]},
+        shown=shown,
     )
 
 

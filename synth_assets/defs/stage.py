@@ -142,6 +142,7 @@ def store(
     vectors: Sequence[Matrix] = (),
     plots: Mapping[str, Sheet] | None = None,
     notes: Mapping[str, str] | None = None,
+    shown: Callable[[], Mapping[str, Any]] = dict,
 ) -> dg.MaterializeResult[Any]:
     """Write a stage's outcome in one transaction and tell Dagster about it.
 
@@ -157,6 +158,7 @@ def store(
         vectors: Embeddings of the kept rows' prompts and of the declared topics, where there are any.
         plots: Pictures for the UI, by name, beside those of every stage.
         notes: What a reader must know, by name: why a method made nothing.
+        shown: Asked for further metadata once the rows are there.
     """
     numbers = account_metrics(outcome) | cost_metrics(calls, len(outcome.kept))
     numbers |= measure_rows(stage, outcome.kept, outcome.rejected, domain, vectors) | dict(metrics or {})
@@ -171,6 +173,7 @@ def store(
             **column_lineage(stage),
             **numbers,
             **dict(notes or {}),
+            **shown(),
             **({"rejected_by_rule": rule_table(outcome)} if outcome.rejected else {}),
             **{name: picture(sheet) for name, sheet in (stage_plots(stage, outcome, domain) | dict(plots or {})).items()},
             **({"sample": sample_table(schemas.BY_NAME[stage], outcome.kept)} if outcome.kept else {}),

@@ -20,6 +20,7 @@ from synth_assets.forecast.past import STAGES, Past
 from synth_assets.forecast.sizes import typical_of
 from synth_assets.methods import reasoning
 from synth_assets.methods import seeds as seeds_method
+from synth_assets.methods.instruction_pool import InstructionPool
 from synth_assets.teacher.messages import Profile
 from synth_assets.teacher.prices import BATCH, CACHE_READ, CACHE_WRITE, Price, thinking_of
 
@@ -77,21 +78,29 @@ def total(uses: Iterable[Use]) -> Use:
     return found
 
 
-def forecast(loaded: LoadedDomain, profile: Profile, terms: Terms, known: Known, past: Past, verify: reasoning.Verify) -> DomainForecast:
-    """What a run of this domain will ask and pay from now on."""
+def forecast(loaded: LoadedDomain, profile: Profile, terms: Terms, known: Known, past: Past, verify: reasoning.Verify, waves: int = 1) -> DomainForecast:
+    """What a run of this domain will ask and pay from now on, for so many waves of candidates."""
     domain = loaded.config
     outcome = Outcome()
     seeds_method.seeds(loaded, outcome)
     seeds = sorted(outcome.kept, key=lambda row: str(row["id"]))
     typical = typical_of(domain, [(f"{row['instruction']}{row['input']}", row["response"]) for row in seeds])
     setting = Setting(domain, profile, known, past, typical, thinking_of(profile.model).room)
-    instructions, generated = forecast_generated(setting, seeds)
-    evolutions, evolved = forecast_evolved(setting, seeds, generated)
-    answers, responses = forecast_responses(setting, evolved, generated.more, verify)
-    pairs = forecast_pairs(setting, responses)
+    pool = InstructionPool(domain.language, seeds)
+    made, pooled = Outcome(), Outcome()
+    parts: dict[str, list[Part]] = {stage: [] for stage in STAGES}
+    certain = True
+    for wave in range(waves):
+        instructions, generated = forecast_generated(setting, seeds, pool, made, known=certain)
+        evolutions, evolved = forecast_evolved(setting, seeds, generated, pooled, first=not wave)
+        answers, responses = forecast_responses(setting, evolved, generated.more, verify)
+        for stage, own in zip(STAGES, (instructions, evolutions, answers, forecast_pairs(setting, responses)), strict=True):
+            parts[stage] += own
+        certain = certain and generated.exact
+        if wave and generated.exact and not generated.known:
+            break
     by_batch = domain.mode == "batch" and not profile.small
-    parts = dict(zip(STAGES, (instructions, evolutions, answers, pairs), strict=True))
-    notes = []
+    notes = [f"{waves} waves of candidates are planned: targets, and what was accepted so far, ask for them."] if waves > 1 else []
     if domain.methods.magpie is not None and not profile.raw_prompt:
         notes.append("magpie needs an endpoint that takes raw prompts, and this one takes none: no Magpie row will be made.")
     return DomainForecast(domain.name, {stage: _use(own, terms, by_batch=by_batch) for stage, own in parts.items()}, bool(past), tuple(notes))

@@ -19,6 +19,7 @@ from synth_assets.quality.verification import verify_all
 from synth_assets.teacher.choice import Choice, choose, concurrency_of, endpoint_of
 from synth_assets.teacher.ledger_report import reading, spent_usd
 from synth_assets.warehouse import Warehouse
+from synth_assets.waves.plans import decide
 
 __all__ = ["Estimate", "estimate", "require_budget"]
 
@@ -57,7 +58,8 @@ def estimate(home: Home, env: Mapping[str, str], domains: Sequence[LoadedDomain]
             domain = loaded.config
             past: Past = past_of(warehouse, domain.name) if warehouse is not None else {}
             known = known_in(con, endpoint, domain.name, domain.language) if con is not None and endpoint is not None else nothing_known()
-            forecasts.append(forecast(loaded, choice.profile, terms, known, past, verify_all))
+            waves = decide(warehouse, domain, choice.profile, len(loaded.seeds)).waves if warehouse is not None else 1
+            forecasts.append(forecast(loaded, choice.profile, terms, known, past, verify_all, waves))
     pace = seconds_per_token(warehouse, choice.model) if warehouse is not None else None
     written = total(domain.use for domain in forecasts).output_tokens
     at_once = concurrency_of(choice, env)

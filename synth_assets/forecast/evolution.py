@@ -23,33 +23,38 @@ STANDING = 0.65
 VERDICT_TOKENS = 3
 
 
-def forecast_evolved(setting: Setting, seeds: Sequence[Row], generated: Rows) -> tuple[list[Part], Rows]:
-    """Parts of the stage, and its rows: the roots among those that are known are round 0."""
+def forecast_evolved(setting: Setting, seeds: Sequence[Row], generated: Rows, outcome: Outcome, *, first: bool = True) -> tuple[list[Part], Rows]:
+    """Parts of the stage for one wave, and its rows: the roots among those that are known are round 0.
+
+    The `first` wave evolves the seeds too, which say for all how long a text usually is; `outcome` has what the waves before it made.
+    """
     domain, settings = setting.domain, setting.domain.methods.evol_instruct
-    roots = [*seeds, *sorted(generated.known, key=lambda row: str(row["id"]))]
+    roots = [*(seeds if first else ()), *sorted(generated.known, key=lambda row: str(row["id"]))]
+    before = len(outcome.kept)
     if settings is None:
         return [], Rows(_round_zero(domain, roots), generated.more)
     parents = (Interval.exactly(len(roots)) + generated.more).capped(settings.roots or float("inf"))
-    outcome = Outcome()
     plan = evol_instruct.plan(domain, roots, setting.profile, outcome)
     if generated.exact:
         driven = setting.known.drive(plan)
         if driven.ended:
-            return [], Rows(outcome.kept)
+            return [], Rows(outcome.kept[before:])
     elif settings.roots is None:
         driven = setting.known.drive(plan, 1)
     else:
         next(plan, None)  # round 0 is noted; which roots are drawn is not known
         plan.close()
         driven = Driven([], [], False)
-    children = len(outcome.kept) - len(roots)
+    children = len(outcome.kept) - before - len(roots)
     standing = setting.past[evol_instruct.METHOD].rate if evol_instruct.METHOD in setting.past else STANDING
     made = parents.scaled(0, settings.rounds * standing, settings.rounds)
     more = Interval(0, max(0.0, made.likely - children), max(0.0, made.high - children))
-    return _parts(setting, settings, seeds, driven, Interval.exactly(len(roots)) + generated.more), Rows(outcome.kept, generated.more + more)
+    return _parts(setting, settings, seeds, driven, Interval.exactly(len(roots)) + generated.more, first=first), Rows(
+        outcome.kept[before:], generated.more + more
+    )
 
 
-def _parts(setting: Setting, settings: EvolInstruct, seeds: Sequence[Row], driven: Driven, roots: Interval) -> list[Part]:
+def _parts(setting: Setting, settings: EvolInstruct, seeds: Sequence[Row], driven: Driven, roots: Interval, *, first: bool) -> list[Part]:
     method = evol_instruct.METHOD
     steps = 3 if settings.judge else 2
     parents = roots.capped(settings.roots or float("inf"))
@@ -62,7 +67,7 @@ def _parts(setting: Setting, settings: EvolInstruct, seeds: Sequence[Row], drive
     under_way = driven.sizes[-1] if driven.sizes else 0
     rounds_left = settings.rounds - number - 1
     # Of roots that an earlier run had evolved, some draw the same operation again: all of their first round is in the ledger.
-    new_rounds = rounds_left - (0 if driven.sizes else _repeated(setting, settings, seeds, roots))
+    new_rounds = rounds_left - (0 if driven.sizes or not first else _repeated(setting, settings, seeds, roots))
     parts = setting.certain(method, at + 1, driven.missing, written[at])
     for place in range(steps):
         this_round = NOTHING
@@ -73,7 +78,7 @@ def _parts(setting: Setting, settings: EvolInstruct, seeds: Sequence[Row], drive
             this_round = begun.scaled(0, reached[place] / (reached[at] or 1), 1)
         later = parents.scaled(0, new_rounds * reached[place], rounds_left)
         if place == 0 and setting.known.empty:
-            later = Interval(rounds_left * _fewest(seeds, parents), later.likely, later.high)
+            later = Interval(rounds_left * (_fewest(seeds, parents) if first else 0), later.likely, later.high)
         parts.append(setting.part(method, place + 1, this_round + later, samples[place], written[place]))
     return parts
 

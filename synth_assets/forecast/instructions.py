@@ -32,10 +32,17 @@ STATES = 200_000
 Begin = Callable[[InstructionPool, Outcome], Plan]
 
 
-def forecast_generated(setting: Setting, seeds: Sequence[Row]) -> tuple[list[Part], Rows]:
-    """Parts of the stage, and the instructions that it makes."""
+def forecast_generated(setting: Setting, seeds: Sequence[Row], pool: InstructionPool, outcome: Outcome, *, known: bool = True) -> tuple[list[Part], Rows]:
+    """Parts of the stage for one wave, and the instructions that it makes.
+
+    Args:
+        setting: The domain.
+        seeds: For the sizes of requests.
+        pool: With what the waves before it made; it grows.
+        outcome: Likewise.
+        known: Whether those are all that the waves before it make.
+    """
     domain, profile = setting.domain, setting.profile
-    pool = InstructionPool(domain.language, seeds)
     parts: list[Part] = []
     rows = Rows()
     methods: list[tuple[str, SelfInstruct | Magpie | None, Begin]] = [
@@ -45,15 +52,15 @@ def forecast_generated(setting: Setting, seeds: Sequence[Row]) -> tuple[list[Par
     for method, settings, begin in methods:
         if settings is None:
             continue
-        outcome = Outcome()
+        before = len(outcome.kept)
         watched = Watched(setting, begin(pool, outcome))
-        # Where the pool is not known, no more than the first batch is: what is accepted depends on the pool.
-        driven = setting.known.drive(watched.plan(), None if rows.exact else 1)
+        # Where the pool is not known, no more than the first batch is: what is accepted depends on the pool. Of a later wave not even that.
+        driven = setting.known.drive(watched.plan(), None if rows.exact else 1) if known else Driven([], [], False)
         more = NOTHING
         if not driven.ended:
-            own, more = _rest(setting, method, settings, driven, watched, outcome, _samples(setting, seeds, settings, begin))
+            own, more = _rest(setting, method, settings, driven, watched, outcome.kept[before:], _samples(setting, seeds, settings, begin))
             parts += own
-        rows = Rows([*rows.known, *outcome.kept], rows.more + more)
+        rows = Rows([*rows.known, *outcome.kept[before:]], rows.more + more)
     return parts, rows
 
 
@@ -88,13 +95,13 @@ class Watched:
 
 
 def _rest(
-    setting: Setting, method: str, settings: SelfInstruct | Magpie, driven: Driven, watched: Watched, outcome: Outcome, samples: Samples
+    setting: Setting, method: str, settings: SelfInstruct | Magpie, driven: Driven, watched: Watched, kept: Sequence[Row], samples: Samples
 ) -> tuple[list[Part], Interval]:
     """Parts of the batches from the present one on, and the instructions that come of them."""
     limit = math.ceil(settings.target * settings.attempts_per_target)
-    attempts, accepted = watched.attempts, len({row.get("task_id", row["id"]) for row in outcome.kept if row["method"] == method})
-    step, size = watched.steps[-1]
-    under_way = next(size for step, size in reversed(watched.steps) if step == 1)
+    attempts, accepted = watched.attempts, len({row.get("task_id", row["id"]) for row in kept if row["method"] == method})
+    step, size = watched.steps[-1] if watched.steps else (1, 0)
+    under_way = next((size for step, size in reversed(watched.steps) if step == 1), 0)
     rate = setting.past[method].rate if method in setting.past else ACCEPTED[method]
     wanted = settings.target - accepted
     least = min(limit - attempts, math.ceil(max(0, wanted - under_way) / settings.batch) * settings.batch) if setting.known.empty else 0

@@ -26,14 +26,17 @@ JUDGE_TOKENS = 8
 
 
 def plan(domain: Domain, roots: Sequence[Row], profile: Profile, outcome: Outcome) -> Plan:
-    """Fill `outcome` with `roots` (rows of seeds and generated_instructions) as round 0 and with their evolutions."""
+    """Fill `outcome` with `roots` (rows of seeds and generated_instructions) as round 0 and with their evolutions.
+
+    What `outcome` holds already is the pool of the waves before: nothing of it is said again.
+    """
     outcome.planned += len(roots)
     pool = [_round_zero(domain, row) for row in roots]
     outcome.kept.extend(pool)
     settings = domain.methods.evol_instruct
     if settings is None:
         return
-    known = {folded(prompt_of(row)) for row in pool}
+    known = {folded(prompt_of(row)) for row in outcome.kept}
     present = _chosen(domain, pool, settings)
     for number in range(1, settings.rounds + 1):
         present = yield from _round(domain, settings, number, present, known, profile, outcome)
@@ -137,6 +140,7 @@ def _round_zero(domain: Domain, row: Row) -> Row:
         "model": row.get("model", "human"),
         "prompt_version": row.get("prompt_version", "none"),
         "call_keys": row.get("call_keys", []),
+        "attributes": row.get("attributes"),
     }
 
 
@@ -154,6 +158,7 @@ def _child(domain: Domain, parent: Row, operation: str, number: int, reply: Repl
         "root_id": parent["root_id"],
         "answer": None,
         "prompt_version": load(f"evolve_{operation}", domain.language).version,
+        "attributes": None if operation == BREADTH else parent["attributes"],
     }
     if unusable(reply, base, outcome):
         return None

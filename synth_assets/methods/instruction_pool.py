@@ -1,9 +1,11 @@
 """The growing pool that new instructions are compared with: seeds first, then every accepted instruction, in order.
 
 Self-Instruct and Magpie share one pool per domain, so that neither repeats the other. A candidate is tested by all filters at
-once, and enters only when none fires; the order of the requests alone decides what is in.
+once, and enters only when none fires; the order of the requests alone decides what is in. Where a domain makes several waves, each goes on with the
+pool, the numbers of the attempts and the surplus of the one before.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from synth_assets.accounts import Outcome, Row
@@ -26,6 +28,8 @@ class InstructionPool:
         self.machine: list[Row] = []
         """Rows that may be shown as examples: one per task."""
         self._texts = [(str(seed["id"]), str(seed["instruction"])) for seed in self.seeds]
+        self.attempts: Counter[str] = Counter()
+        """Requests so far, by method: two waves never make the same attempt."""
         self._rouge = RougePool()
         for seed in self.seeds:
             self._rouge.add(words(seed["instruction"]))
@@ -58,6 +62,18 @@ class InstructionPool:
         """Show each of `tasks` by its row in `standing` from now on, and never where it has none; its words stay, so that none comes again."""
         settled = {task["id"] for task in tasks}
         self.machine = [standing.get(row["id"], row) for row in self.machine if row["id"] not in settled or row["id"] in standing]
+
+    def take_over(self, method: str, outcome: Outcome, target: int, *, min_words: int, max_words: int, rouge_l: float) -> list[Row]:
+        """What the wave before had left over by `method`, offered again, for it is paid for: the rows that pass, `target` at most, which are nowhere yet."""
+        accepted: list[Row] = []
+        for row in [row for row in outcome.surplus if row["method"] == method]:
+            if len(accepted) == target:
+                break
+            outcome.surplus.remove(row)
+            row = dict(row)
+            if self.offer(row, outcome, min_words=min_words, max_words=max_words, rouge_l=rouge_l):
+                accepted.append(row)
+        return accepted
 
 
 def topic_for(domain: Domain, method: str, attempt: int) -> str:

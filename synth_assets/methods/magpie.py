@@ -29,8 +29,11 @@ def plan(domain: Domain, pool: InstructionPool, outcome: Outcome) -> Plan:
     if settings is None:
         return
     template = load("magpie", domain.language)
-    limit = math.ceil(settings.target * settings.attempts_per_target)
-    accepted = attempts = 0
+    attempts = pool.attempts[METHOD]
+    limit = attempts + math.ceil(settings.target * settings.attempts_per_target)
+    left = pool.take_over(METHOD, outcome, settings.target, min_words=MIN_WORDS, max_words=MAX_WORDS, rouge_l=settings.rouge_l)
+    outcome.kept.extend(left)
+    accepted = len(left)
     for batch in count():
         size = min(settings.batch, limit - attempts)
         if accepted >= settings.target or size <= 0:
@@ -82,4 +85,4 @@ def plan(domain: Domain, pool: InstructionPool, outcome: Outcome) -> Plan:
             if not findings and pool.offer(row, outcome, min_words=MIN_WORDS, max_words=MAX_WORDS, rouge_l=settings.rouge_l, wanted=wanted):
                 (outcome.kept if wanted else outcome.surplus).append(row)
                 accepted += wanted
-        attempts += size
+        pool.attempts[METHOD] = attempts = attempts + size

@@ -8,6 +8,7 @@ between batches, until the target of accepted instructions or the attempt limit 
 
 import math
 from itertools import count
+from typing import Any
 
 from synth_assets.accounts import Outcome, Row
 from synth_assets.config import Domain, SelfInstruct
@@ -30,8 +31,11 @@ def plan(domain: Domain, pool: InstructionPool, profile: Profile, outcome: Outco
     settings = domain.methods.self_instruct
     if settings is None:
         return
-    limit = math.ceil(settings.target * settings.attempts_per_target)
-    accepted = attempts = 0
+    attempts = pool.attempts[METHOD]
+    limit = attempts + math.ceil(settings.target * settings.attempts_per_target)
+    limits: dict[str, Any] = {"min_words": settings.min_words, "max_words": settings.max_words, "rouge_l": settings.rouge_l}
+    left = pool.take_over(METHOD, outcome, settings.target, **limits)
+    accepted = (yield from _finish(domain, settings, pool, left, profile, outcome)) if left else 0
     for batch in count():
         size = min(settings.batch, limit - attempts)
         if accepted >= settings.target or size <= 0:
@@ -61,12 +65,12 @@ def plan(domain: Domain, pool: InstructionPool, profile: Profile, outcome: Outco
                 outcome.reject(row, "empty", evidence=one_line(reply.text))
             elif material.endswith((":", "：")):
                 outcome.reject(row, "input_unfinished", evidence=one_line(material[-60:]))
-            elif pool.offer(row, outcome, min_words=settings.min_words, max_words=settings.max_words, rouge_l=settings.rouge_l, wanted=wanted):
+            elif pool.offer(row, outcome, **limits, wanted=wanted):
                 (taken if wanted else outcome.surplus).append(row)
             if not taken or taken[-1] is not row:
                 outcome.use(row["id"], [reply.key])
         accepted += yield from _finish(domain, settings, pool, taken, profile, outcome)
-        attempts += size
+        pool.attempts[METHOD] = attempts = attempts + size
 
 
 def _finish(domain: Domain, settings: SelfInstruct, pool: InstructionPool, taken: list[Row], profile: Profile, outcome: Outcome) -> Plan[int]:

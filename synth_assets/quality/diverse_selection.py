@@ -23,7 +23,7 @@ def complexities(prompts: Sequence[str]) -> NDArray[np.float64]:
     return np.searchsorted(np.sort(counts), counts, side="right") / max(1, len(counts))
 
 
-def select_diverse(scores: Sequence[float], vectors: Matrix | None, wanted: int, max_cosine: float = 0.9) -> list[int]:
+def select_diverse(scores: Sequence[float], vectors: Matrix | None, wanted: int, max_cosine: float = 0.9, before: Matrix | None = None) -> list[int]:
     """Numbers of the `wanted` rows to take, ascending.
 
     Args:
@@ -31,6 +31,7 @@ def select_diverse(scores: Sequence[float], vectors: Matrix | None, wanted: int,
         vectors: A unit vector per row; None where no model knows the language, and only the scores decide.
         wanted: Rows to take; fewer where there are fewer.
         max_cosine: To a row already taken.
+        before: Unit vectors of rows that stand already, and are not among these; None for none.
     """
     order = sorted(range(len(scores)), key=lambda row: (-scores[row], row))
     if vectors is None:
@@ -39,6 +40,8 @@ def select_diverse(scores: Sequence[float], vectors: Matrix | None, wanted: int,
     left: list[int] = []
     # The highest cosine of every row to those taken, brought up to date with each.
     nearest = np.full(len(scores), -np.inf, np.float32)
+    if before is not None and len(before):
+        nearest = (vectors @ before.T).max(axis=1)
     for row in order:
         if len(taken) == wanted:
             break

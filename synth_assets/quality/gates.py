@@ -1,9 +1,12 @@
 """The gates together: which of a domain's candidates may go into the mix, and why the others may not.
 
 Rules, decontamination and the reward test every candidate, all of them, so that the report shows each rule's own and overlapping
-share. Near-duplicates are looked for among those that pass, one survivor per group: the better reward, then the earlier row; what a
-person corrected goes before both. What passes beyond the domain's target is surplus; the first ones stand, or by the domain's choice the
-varied ones. Gates only select, they never ask the teacher.
+share. Near-duplicates are looked for among those that pass, one survivor per group. What passes beyond the domain's target is surplus; the
+first ones stand, or by the domain's choice the varied ones. Gates only select, they never ask the teacher.
+
+Candidates come in numbered waves, and rows stand in their order: of near-duplicates of two waves the earlier stands, whatever their rewards;
+within a wave the better reward, then the earlier row; what a person corrected goes before all. Invariant: a further wave changes nothing about
+the rows before it, so that which rows are accepted depends neither on how many waves were made nor on when.
 """
 
 from collections.abc import Callable, Sequence
@@ -25,7 +28,7 @@ from synth_assets.quality.rules import check_row
 from synth_assets.quality.scores import Score, ratings_json
 from synth_assets.quality.words import words
 
-__all__ = ["KINDS", "Embed", "Rewards", "answers_of", "candidates", "contamination_findings", "reject_contaminated", "screen"]
+__all__ = ["KINDS", "Embed", "Rewards", "answers_of", "candidates", "contamination_findings", "reject_contaminated", "screen", "target_metrics"]
 
 KINDS = ("sft", "preference")
 
@@ -64,9 +67,11 @@ def candidates(responses: Sequence[Row], pairs: Sequence[Row], instructions: Seq
                     "reward_margin": source["chosen_score"] - source["rejected_score"] if pair else None,
                     "model": source["model"],
                     "parent_id": None,
+                    "wave": source.get("wave") or 0,
+                    "attributes": source.get("attributes"),
                 }
             )
-    return rows
+    return sorted(rows, key=lambda row: row["wave"])
 
 
 def screen(domain: Domain, rows: Sequence[Row], *, index: Index, embed: Embed | None, rewards: Rewards, outcome: Outcome) -> list[Hit]:
@@ -100,7 +105,7 @@ def screen(domain: Domain, rows: Sequence[Row], *, index: Index, embed: Embed | 
             [words(row["prompt"]) for row in passed],
             [words(f"{row['prompt']}\n{row['response']}") for row in passed],
             embed([row["prompt"] for row in passed]) if embed is not None else None,
-            [CORRECTED if row["method"] == HUMAN_FIX else row["reward"] for row in passed],
+            _standing([CORRECTED if row["method"] == HUMAN_FIX else row["reward"] for row in passed], passed),
             gates.near_duplicates,
         )
         for row in passed:
@@ -134,14 +139,32 @@ def _score_corrected(rows: Sequence[Row], rewards: Rewards, outcome: Outcome) ->
         row |= {"reward_margin": None if worse.percentile is None else row["reward"] - worse.percentile, "orders_agree": None}
 
 
+def _standing(scores: Sequence[float], rows: Sequence[Row]) -> list[float]:
+    """Scores that put the rows in their order of standing: corrected ones, then wave by wave, within a wave by `scores`."""
+    order = sorted(range(len(rows)), key=lambda place: (scores[place] < CORRECTED, rows[place]["wave"], -scores[place], place))
+    standing = [0.0] * len(rows)
+    for rank, place in enumerate(order):
+        standing[place] = -float(rank)
+    return standing
+
+
 def _taken(domain: Domain, rows: Sequence[Row], target: int, embed: Embed | None) -> set[int]:
-    """Which of the rows that passed stand: the first ones, or by diversity."""
+    """Which of the rows that passed stand: the first ones, or by diversity.
+
+    By diversity every wave is chosen from by itself: it fills what the waves before it left open, and unseats none of them.
+    """
     selection = domain.gates.selection
-    if selection.by == "order" or len(rows) <= target:
+    if selection.by == "order":
         return set(range(min(target, len(rows))))
     prompts = [row["prompt"] for row in rows]
-    scores = np.array([row["reward"] for row in rows]) * complexities(prompts)
-    return set(select_diverse(scores.tolist(), embed(prompts) if embed is not None else None, target, selection.max_cosine))
+    vectors = embed(prompts) if embed is not None else None
+    taken: list[int] = []
+    for wave in sorted({row["wave"] for row in rows}):
+        places = [place for place, row in enumerate(rows) if row["wave"] == wave]
+        scores = np.array([rows[place]["reward"] for place in places]) * complexities([prompts[place] for place in places])
+        own, before = (None, None) if vectors is None else (vectors[places], vectors[taken])
+        taken += [places[number] for number in select_diverse(scores.tolist(), own, target - len(taken), selection.max_cosine, before)]
+    return set(taken)
 
 
 def _test(domain: Domain, row: Row, outcome: Outcome) -> None:
@@ -182,3 +205,13 @@ def contamination_findings(hits: Sequence[Hit]) -> dict[str, list[Finding]]:
     for (identity, rule), hit in strongest.items():
         found.setdefault(identity, []).append(Finding(f"contaminated_{rule}", hit.score, one_line(f"{hit.benchmark} {hit.item_id}: {hit.ngram}")))
     return found
+
+
+def target_metrics(domain: Domain, outcome: Outcome) -> dict[str, float]:
+    """By kind the rows that are wanted, and how many of them are missing."""
+    numbers: dict[str, float] = {}
+    for kind in KINDS:
+        wanted, have = getattr(domain.targets, kind), sum(row["kind"] == kind for row in outcome.kept)
+        if wanted:
+            numbers |= {f"wanted_{kind}": wanted, f"short_{kind}": max(0, wanted - have)}
+    return numbers

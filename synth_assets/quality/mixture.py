@@ -165,5 +165,6 @@ def _conversation(row: Row, *, system: str, prompt: str, **columns: object) -> R
         "chosen": messages(assistant=row["response"]) if pair else None,
         "rejected": messages(assistant=row["rejected"]) if pair else None,
         "source_id": row["id"],
+        "attributes": row.get("attributes"),
         **columns,
     }

@@ -12,7 +12,7 @@ from pathlib import Path
 import duckdb
 
 from synth_assets.errors import WarehouseVersion
-from synth_assets.schemas import CHECK_RESULTS, REWARD_CALIBRATIONS, SCHEMA, TABLES
+from synth_assets.schemas import CHECK_RESULTS, REWARD_CALIBRATIONS, SCHEMA, TABLES, WAVE_PLANS
 
 __all__ = ["MIGRATIONS", "Migration", "last_step", "migrate"]
 
@@ -27,6 +27,7 @@ class Migration:
     statements: tuple[str, ...]
 
 
+_IN_WAVES = ("generated_instructions", "evolved_instructions", "teacher_responses", "preference_pairs", "filtered")
 MIGRATIONS: tuple[Migration, ...] = (
     Migration(1, "all tables", tuple(t.ddl for t in TABLES)),
     Migration(
@@ -58,6 +59,15 @@ MIGRATIONS: tuple[Migration, ...] = (
         ),
     ),
     Migration(5, "results of checks", (CHECK_RESULTS.ddl,)),
+    Migration(
+        6,
+        "waves and attributes",
+        (
+            WAVE_PLANS.ddl,
+            *(f"alter table synth.{name} add column if not exists wave INTEGER" for name in _IN_WAVES),
+            *(f"alter table synth.{name} add column if not exists attributes VARCHAR" for name in (*_IN_WAVES, "mixed")),
+        ),
+    ),
 )
 """All steps, in order."""
 

@@ -41,6 +41,17 @@ def test_the_whole_set_does_not_count_only_what_was_accepted() -> None:
     assert select_diverse([0.9, 0.8, 0.7], None, 2) == [0, 1]
 
 
+def test_what_stands_already_counts_as_taken() -> None:
+    made = vectors(8, 1)
+    made[7] = made[0]
+    scores = [0.9 - n / 100 for n in range(8)]
+    first = select_diverse(scores[:4], made[:4], 4)
+    assert first == [0, 1, 2, 3]
+    # The row that repeats a standing one comes last, though its score is no worse than theirs.
+    assert select_diverse([0.5, 0.9], made[[6, 7]], 1, 0.99, made[first]) == [0]
+    assert select_diverse([0.5, 0.9], made[[6, 7]], 1, 0.99) == [1]
+
+
 def test_complexity_is_a_percentile_of_different_words() -> None:
     assert complexities(["a a a", "a b", "a b c", "写一首诗"]) == pytest.approx([0.25, 0.5, 0.75, 1.0])
     assert len(complexities([])) == 0

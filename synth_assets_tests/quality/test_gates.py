@@ -150,6 +150,28 @@ def test_of_near_duplicates_the_better_reward_survives_then_the_earlier() -> Non
     assert {r.rule for r in outcome.rejected} >= {"near_duplicate_rouge_l"}
 
 
+def test_of_near_duplicates_of_two_waves_the_earlier_stands_whatever_its_reward() -> None:
+    rows = [response(0, id="late", wave=1), response(1, wave=1), response(0)]
+    outcome, _ = screened(rows, rewards=[0.2, 0.5, 0.9])  # candidates stand in the order of their waves: r0, late, r1
+    assert [(row["source_id"], row["wave"]) for row in outcome.kept] == [("r0", 0), ("r1", 1)]
+    assert {r.row["source_id"] for r in outcome.rejected} == {"late"}
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 7), st.integers(0, 2), st.floats(0, 1)), max_size=14), st.integers(1, 8), st.sampled_from(["order", "diversity"]))
+def test_a_further_wave_unseats_no_accepted_row(made: list[tuple[int, int, float]], target: int, by: str) -> None:
+    rows = [response(subject, id=f"r{n}", wave=wave) for n, (subject, wave, _) in enumerate(made)]
+    rewards = {row["id"]: reward for row, (_, _, reward) in zip(rows, made, strict=True)}
+    of = domain(targets={"sft": target}, gates={"selection": {"by": by}, "reward": {"floor": 0.0}})
+    before: list[str] = []
+    for waves in range(1, 4):
+        present = [row for row in rows if row["wave"] < waves]
+        outcome, _ = screened(present, of=of, rewards=[rewards[row["id"]] for row in sorted(present, key=lambda row: row["wave"])])
+        kept = [row["source_id"] for row in outcome.kept]
+        assert kept[: len(before)] == before
+        before = kept
+
+
 def test_one_row_shows_every_rule_that_it_breaks() -> None:
     outcome, _ = screened([response(0, response="I'm sorry, but I can't help with that. <|im_end|>")], rewards=[0.0])
     assert {"reward_floor"} < rules(outcome) and len(rules(outcome)) >= 3

@@ -1,0 +1,158 @@
+"""Exactly N: waves of candidates until the targets are reached, and the same rows whoever asked for how many waves, when, and however often it was killed."""
+
+import json
+import random
+import signal
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from synth_assets.domain_files import load_domain
+from synth_assets.identity import digest
+from synth_assets.teacher.messages import Profile
+from synth_assets.warehouse import Warehouse
+from synth_assets.waves.plans import in_force
+from synth_assets.waves.standing import standing_now
+from synth_assets_tests.graph.world import command, environment, stored, synth_assets, teacher, write_domain
+from synth_assets_tests.messages_api import Answer, Call, MessagesApi
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(500)]
+
+WORDS = """
+anchor barnacle canvas dinghy estuary ferry gunwale harbour island jetty keel lantern mooring netting oarlock pulley quay rudder shackle tiller
+upwind varnish winch yawl breeze compass draught ensign fathom gimbal hull inlet knots leeway marlin nautical outrigger pontoon reef spinnaker
+"""
+METHODS = {
+    "self_instruct": {"target": 6, "batch": 4, "human_examples": 2, "machine_examples": 1},
+    "magpie": {"target": 2, "batch": 2},
+    "evol_instruct": {"rounds": 1, "roots": 3},
+    "constitutional": {"pairs": 4},
+}
+GATES = {"quality": "warn", "reward": {"floor": 0.0}}
+TARGETS = {"sft": 44, "preference": 3, "waves": 9}
+
+
+def inventive(call: Call) -> Answer:
+    """The world's teacher, whose tasks are each another."""
+    if "write tasks for" in str(call.body.get("system", "")):
+        number = int(digest({name: value for name, value in call.body.items() if name != "seed"})[:6], 16)
+        chosen = random.Random(number).sample(WORDS.split(), 7)
+        return Answer(f"Tell how {chosen[0]} and {chosen[1]} serve a {chosen[2]}, when {chosen[3]}, {chosen[4]} or {chosen[5]} fail near the {chosen[6]}.")
+    return teacher(call)
+
+
+@dataclass
+class Topped:
+    home: Path
+    domains: Path
+    done: subprocess.CompletedProcess[str]
+    calls: int
+
+
+@pytest.fixture(scope="module")
+def topped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Topped]:
+    folder = tmp_path_factory.mktemp("waves")
+    domains = write_domain(folder / "domains", methods=METHODS, gates=GATES, targets=TARGETS)
+    with MessagesApi(inventive, raw_prompts=True) as api:
+        done = synth_assets(environment(folder / "home", domains, api.url), "run", "--to", "filtered", "--top-up")
+        yield Topped(folder / "home", domains, done, len(api.calls))
+
+
+def accepted(home: Path) -> dict[str, list[dict[str, Any]]]:
+    """Rows of filtered by kind, in the order in which they stand; who was called is no part of what they are."""
+    rows = Warehouse(home / "warehouse.duckdb").rows("filtered", "boats", order=("wave", "id"))
+    return {kind: [row for row in rows if row["kind"] == kind] for kind in ("sft", "preference")}
+
+
+def test_it_goes_on_until_just_as_many_rows_are_accepted_as_are_wanted(topped: Topped) -> None:
+    assert topped.done.returncode == 0, topped.done.stdout + topped.done.stderr
+    rows = accepted(topped.home)
+    assert {kind: len(of) for kind, of in rows.items()} == {"sft": 44, "preference": 3}
+    assert f"{44 + 3} of {44 + 3}" in topped.done.stdout and "SHORT" not in topped.done.stdout
+    assert "a further wave is likely to add sft" in topped.done.stdout.lower()
+    warehouse = Warehouse(topped.home / "warehouse.duckdb")
+    plans = warehouse.rows("wave_plans", "boats")
+    assert [plan["reason"] for plan in plans][:2] == ["first", "top_up"] and 2 <= plans[-1]["waves"] <= 9
+    assert {row["wave"] for row in warehouse.rows("generated_instructions")} == set(range(plans[-1]["waves"]))
+    for table in ("evolved_instructions", "teacher_responses", "preference_pairs", "filtered"):
+        assert {row["wave"] for row in warehouse.rows(table)} <= set(range(plans[-1]["waves"])), table
+    newest = warehouse.latest("filtered", "boats")
+    metrics = json.loads(newest["metrics"]) if newest else {}
+    assert (metrics["wanted_sft"], metrics["short_sft"], metrics["short_preference"], metrics["waves"]) == (44, 0, 0, plans[-1]["waves"])
+
+
+def test_no_attempt_is_made_twice_and_what_one_wave_left_over_is_the_nexts(topped: Topped) -> None:
+    warehouse = Warehouse(topped.home / "warehouse.duckdb")
+    keys = [key for row in warehouse.rows("generated_instructions") for key in row["call_keys"]]
+    assert len(keys) == len(set(keys))
+    waves = warehouse.query("select wave, method, count(*) as rows from synth.generated_instructions group by all")
+    assert all(row["rows"] == METHODS[row["method"]]["target"] for row in waves)
+    # Six of each wave in batches of four: two are left over each time, and only the last wave's stay so.
+    assert len([row for row in warehouse.rows("surplus", "boats") if row["stage"] == "generated_instructions"]) < 2 * len({row["wave"] for row in waves})
+
+
+def test_killed_in_a_top_up_the_plain_command_ends_in_the_same_rows_and_asks_only_what_is_missing(topped: Topped, tmp_path: Path) -> None:
+    domains = load_domain(topped.domains, "boats").config
+    with MessagesApi(inventive, raw_prompts=True) as api:
+        env = environment(tmp_path / "home", topped.domains, api.url)
+        process = subprocess.Popen(command("run", "--to", "filtered", "--top-up"), env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        api.wait_for(topped.calls - 20, timeout=200)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        plan = in_force(Warehouse(tmp_path / "home" / "warehouse.duckdb"), domains, Profile("test-model"))
+        assert plan is not None and plan.reason == "top_up"
+        done = synth_assets(env, "run", "--to", "filtered", "--top-up")
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert len(api.calls) - topped.calls <= 16
+    ours, theirs = stored(tmp_path / "home"), stored(topped.home)
+    for table in ("generated_instructions", "evolved_instructions", "teacher_responses", "preference_pairs", "filtered"):
+        assert [row | {"call_keys": []} for row in ours[table]] == [row | {"call_keys": []} for row in theirs[table]], table
+
+
+def test_the_budget_ends_it_with_whole_waves_whose_rows_are_those_of_the_longer_run(topped: Topped, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = tmp_path / "home"
+    with MessagesApi(inventive, raw_prompts=True) as api:
+        # The double counts 12 and 7 tokens: a call costs a hundredth of a dollar, and so many calls are allowed.
+        budget = f"{0.0001 * (topped.calls - 25):.4f}"
+        money = {"SYNTH_PRICE_USD_PER_MTOK": "0,14.2857", "SYNTH_BUDGET_USD": budget, "SYNTH_CONCURRENCY": "1"}
+        methods = METHODS | {name: METHODS[name] | {"max_tokens": 7} for name in ("self_instruct", "magpie", "evol_instruct", "constitutional")}
+        methods["distillation"] = {"max_tokens": 7}
+        domains = write_domain(tmp_path / "domains", methods=methods, gates=GATES, targets=TARGETS)
+        env = environment(home, domains, api.url, **money)
+        done = synth_assets(env, "run", "--to", "filtered", "--top-up")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"(SYNTH_BUDGET_USD={budget}, budget_usd=none): raise it" in done.stdout and "SHORT boats: sft" in done.stdout
+    ours, theirs = accepted(home), accepted(topped.home)
+    for kind in ours:
+        texts = [(row["prompt"], row["response"]) for row in ours[kind]]
+        assert texts == [(row["prompt"], row["response"]) for row in theirs[kind]][: len(texts)]
+    assert 0 < len(ours["sft"]) < 44
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
+    assert tick() == ([], f"boats: {standing_words(domains)}")
+    monkeypatch.setenv("SYNTH_BUDGET_USD", "5")
+    (request,), _ = tick()
+    assert request.partition_key == "boats" and int(request.tags["synth/waves"]) > Warehouse(home / "warehouse.duckdb").rows("wave_plans")[-1]["waves"]
+
+
+def standing_words(domains: Path) -> str:
+    from synth_assets.home import Home
+
+    found = standing_now(Warehouse(Home.from_env().warehouse), load_domain(domains, "boats").config)
+    return found.words if found is not None else ""
+
+
+def tick(instance: dg.DagsterInstance | None = None) -> tuple[list[dg.RunRequest], str]:
+    """One real evaluation of the sensor over the domains and the warehouse that the environment names."""
+    from synth_assets.defs.resources import DomainsResource, WarehouseResource
+    from synth_assets.defs.sensors import top_up
+
+    resources = {"warehouse": WarehouseResource(), "domains": DomainsResource()}
+    result: Any = top_up(dg.build_sensor_context(instance=instance or dg.DagsterInstance.ephemeral(), resources=resources))
+    reason = result.skip_reason
+    return list(result.run_requests or []), str(reason.skip_message if isinstance(reason, dg.SkipReason) else reason)
