@@ -7,7 +7,7 @@ Rules that tie two keys together are validators of the later key, so that they a
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
 from synth_assets.config_checks import Checks
@@ -19,6 +19,7 @@ from synth_assets.quality.statistics import needed_sample
 
 __all__ = [
     "NAME_PATTERN",
+    "Attribute",
     "Benchmark",
     "BenchmarkFields",
     "BestOfN",
@@ -46,6 +47,7 @@ __all__ = [
     "Targets",
     "Topic",
     "Toxicity",
+    "Weighted",
 ]
 
 Tokens = Annotated[int, Field(ge=1, le=64_000)]
@@ -68,11 +70,37 @@ def _unique(*fields: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _no_text_twice(texts: Sequence[str]) -> Sequence[str]:
+    faults = [Fault((place,), f"{quoted(texts[first])} stands twice", "delete one of the two") for place, first in repeats(texts)]
+    if faults:
+        raise broken(faults)
+    return texts
+
+
 class Topic(Section):
     """One cell of the domain that rows must cover."""
 
     name: Name
     description: str = Field(min_length=3, max_length=300)
+
+
+class Weighted(Section):
+    """One value of an attribute, and how often it is drawn beside the others."""
+
+    value: str = Field(min_length=1, max_length=120)
+    weight: int = Field(default=1, ge=1, le=20)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _text_alone(cls, given: Any) -> Any:
+        return {"value": given} if isinstance(given, str) else given
+
+
+class Attribute(Section):
+    """What new instructions differ in, and are asked for: one of the values each. difficulty, audience, form, length and language_level have labels."""
+
+    name: Name
+    values: Annotated[tuple[Weighted, ...], Field(min_length=2, max_length=50), _unique("value")]
 
 
 class Targets(Section):
@@ -263,6 +291,12 @@ class Domain(Section):
     seeds: Seeds
     targets: Targets
     methods: Methods = Field(default=Methods(), validate_default=True)
+    attributes: Annotated[tuple[Attribute, ...], Field(max_length=10), _unique("name")] = Field(
+        default=(), description="What new instructions differ in by design; a value is a text, or value and weight."
+    )
+    personas: Annotated[tuple[Annotated[str, Field(min_length=3, max_length=200)], ...], AfterValidator(_no_text_twice)] = Field(
+        default=(), description="Who asks, as one more attribute: `a nurse on night shift`."
+    )
     principles: tuple[Annotated[str, Field(min_length=1)], ...] = Field(default=(), description="Replace the shipped principles; empty keeps them.")
     gates: Gates = Gates()
     checks: Checks = Checks()

@@ -19,7 +19,7 @@ from synth_assets.quality.words import count_words
 from synth_assets.teacher.messages import Message, Reply
 
 LANGUAGES = ("en", "zh")
-LISTS = ("principles", "system_messages")
+LISTS = ("attributes", "principles", "system_messages")
 HAN = re.compile("[一-鿿]")
 
 

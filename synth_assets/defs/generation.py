@@ -63,7 +63,7 @@ def generated_instructions(
 
     def make(wave: int) -> None:
         teacher.drive(domain, self_instruct.plan(domain, pool, profile, outcome))
-        if refused := teacher.magpie(domain, magpie.plan(domain, pool, outcome), outcome):
+        if refused := teacher.magpie(domain, magpie.plan(domain, pool, profile, outcome), outcome):
             context.log.warning(refused)
             notes["magpie"] = refused
 

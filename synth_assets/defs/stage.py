@@ -21,6 +21,7 @@ from synth_assets.defs.settings import of_table
 from synth_assets.defs.waiting import patiently
 from synth_assets.errors import BatchPending, StageFailed
 from synth_assets.home import Home
+from synth_assets.methods import attributes
 from synth_assets.plots.stages import stage_plots
 from synth_assets.plots.svg import Sheet
 from synth_assets.quality.embeddings import Matrix
@@ -174,6 +175,7 @@ def store(
             **numbers,
             **dict(notes or {}),
             **shown(),
+            **attribute_table(outcome),
             **({"rejected_by_rule": rule_table(outcome)} if outcome.rejected else {}),
             **{name: picture(sheet) for name, sheet in (stage_plots(stage, outcome, domain) | dict(plots or {})).items()},
             **({"sample": sample_table(schemas.BY_NAME[stage], outcome.kept)} if outcome.kept else {}),
@@ -248,6 +250,21 @@ def rule_table(outcome: Outcome) -> dg.TableMetadataValue:
     hits = Counter(rule for rules in by_row.values() for rule in rules)
     alone = Counter(next(iter(rules)) for rules in by_row.values() if len(rules) == 1)
     return dg.MetadataValue.table([dg.TableRecord({"rule": rule, "rows": n, "by this rule alone": alone[rule]}) for rule, n in hits.most_common()])
+
+
+def attribute_table(outcome: Outcome) -> dict[str, dg.TableMetadataValue]:
+    """Metadata: how often each value of an attribute was asked for, and how many of those candidates were kept; nothing where none was."""
+    kept, made = (Counter(pair for row in rows for pair in attributes.of_row(row).items()) for rows in (outcome.kept, _every(outcome)))
+    if not made:
+        return {}
+    records = [dg.TableRecord({"attribute": name, "value": value, "asked": made[name, value], "kept": kept[name, value]}) for name, value in sorted(made)]
+    return {"attributes": dg.MetadataValue.table(records)}
+
+
+def _every(outcome: Outcome) -> list[Row]:
+    """Every candidate once, whatever became of it."""
+    rejected = {str(rejection.row["id"]): rejection.row for rejection in outcome.rejected}
+    return [*outcome.kept, *outcome.surplus, *rejected.values()]
 
 
 def sample_table(table: Table, rows: Sequence[Row]) -> dg.TableMetadataValue:

@@ -47,7 +47,7 @@ def forecast_generated(setting: Setting, seeds: Sequence[Row], pool: Instruction
     rows = Rows()
     methods: list[tuple[str, SelfInstruct | Magpie | None, Begin]] = [
         (self_instruct.METHOD, domain.methods.self_instruct, lambda into, outcome: self_instruct.plan(domain, into, profile, outcome)),
-        (magpie.METHOD, domain.methods.magpie if profile.raw_prompt else None, lambda into, outcome: magpie.plan(domain, into, outcome)),
+        (magpie.METHOD, domain.methods.magpie if profile.raw_prompt else None, lambda into, outcome: magpie.plan(domain, into, profile, outcome)),
     ]
     for method, settings, begin in methods:
         if settings is None:

@@ -12,7 +12,7 @@ from synth_assets.accounts import Outcome, Row
 from synth_assets.config import Domain, EvolInstruct
 from synth_assets.conversations import prompt_of
 from synth_assets.identity import row_id, seeded
-from synth_assets.methods import distillation, elimination
+from synth_assets.methods import attributes, distillation, elimination
 from synth_assets.methods.candidates import folded, reject_reply, split_input, unusable, with_input
 from synth_assets.prompts import load
 from synth_assets.teacher.messages import Plan, Profile, Reply, Request
@@ -21,7 +21,7 @@ METHOD = "evol_instruct"
 DEPTH = ("add_constraints", "deepen", "concretize", "increase_reasoning", "complicate_input")
 BREADTH = "breadth"
 OPERATIONS = (*DEPTH, BREADTH)
-TEMPLATES = (*(f"evolve_{o}" for o in OPERATIONS), "evolve_judge", *distillation.TEMPLATES)
+TEMPLATES = (*(f"evolve_{o}" for o in OPERATIONS), "evolve_judge", *distillation.TEMPLATES, *attributes.TEMPLATES)
 JUDGE_TOKENS = 8
 
 
@@ -51,7 +51,7 @@ def _round(domain: Domain, settings: EvolInstruct, number: int, parents: list[Ro
     seen = set(known)
     living: list[tuple[int, Row]] = []
     for place, (parent, operation, reply) in enumerate(zip(parents, operations, rewrites, strict=True)):
-        child = _child(domain, parent, operation, number, reply, outcome)
+        child = _child(domain, parent, operation, number, reply, profile, outcome)
         if child is None:
             continue
         rule, evidence = elimination.of_text(child["instruction"], prompt_of(parent), operation, seen, domain.language, child["input"])
@@ -117,9 +117,17 @@ def _chosen(domain: Domain, pool: list[Row], settings: EvolInstruct) -> list[Row
 
 
 def _rewrite(domain: Domain, settings: EvolInstruct, parent: Row, operation: str, number: int, profile: Profile) -> Request:
-    system, messages = load(f"evolve_{operation}", domain.language).render(instruction=with_input(parent, domain.language))
+    values = _breadth_values(domain, parent, number, profile) if operation == BREADTH else {}
+    wishes = attributes.wishes(values, domain.language)
+    system, messages = load(f"evolve_{operation}", domain.language).render(instruction=with_input(parent, domain.language), wishes=wishes)
     # The round is the sample: a parent that came back after a failure is not sent the reply that failed.
     return Request(messages, settings.max_tokens, system, sample=number, sampling=profile.sampling(temperature=0.7))
+
+
+def _breadth_values(domain: Domain, parent: Row, number: int, profile: Profile) -> dict[str, str]:
+    """What a new instruction in breadth is asked for with, by seed; in depth an instruction keeps its parent's."""
+    visit = seeded(domain.seed, domain.name, METHOD, number, parent["id"], "attributes").randrange(1 << 20)
+    return attributes.drawn(domain, METHOD, parent["topic"], visit, profile)
 
 
 def _round_zero(domain: Domain, row: Row) -> Row:
@@ -144,7 +152,7 @@ def _round_zero(domain: Domain, row: Row) -> Row:
     }
 
 
-def _child(domain: Domain, parent: Row, operation: str, number: int, reply: Reply, outcome: Outcome) -> Row | None:
+def _child(domain: Domain, parent: Row, operation: str, number: int, reply: Reply, profile: Profile, outcome: Outcome) -> Row | None:
     """The evolution that a reply holds; None when it was rejected here."""
     base: Row = {
         "domain": domain.name,
@@ -158,7 +166,7 @@ def _child(domain: Domain, parent: Row, operation: str, number: int, reply: Repl
         "root_id": parent["root_id"],
         "answer": None,
         "prompt_version": load(f"evolve_{operation}", domain.language).version,
-        "attributes": None if operation == BREADTH else parent["attributes"],
+        "attributes": attributes.stored(_breadth_values(domain, parent, number, profile)) if operation == BREADTH else parent["attributes"],
     }
     if unusable(reply, base, outcome):
         return None

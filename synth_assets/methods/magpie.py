@@ -10,20 +10,21 @@ from itertools import count
 from synth_assets.accounts import Outcome, Row
 from synth_assets.config import Domain
 from synth_assets.identity import row_id
+from synth_assets.methods import attributes
 from synth_assets.methods.candidates import unusable
 from synth_assets.methods.instruction_pool import InstructionPool, topic_for, topic_words
 from synth_assets.prompts import load
 from synth_assets.quality.findings import Finding, one_line
 from synth_assets.quality.rules import repetition_findings
-from synth_assets.teacher.messages import Plan, Request
+from synth_assets.teacher.messages import Plan, Profile, Request
 
 METHOD = "magpie"
-TEMPLATES = ("magpie",)
+TEMPLATES = ("magpie", *attributes.TEMPLATES)
 MIN_WORDS, MAX_WORDS = 4, 150
 """As in Self-Instruct; the paper itself leaves lengths to the reward model."""
 
 
-def plan(domain: Domain, pool: InstructionPool, outcome: Outcome) -> Plan:
+def plan(domain: Domain, pool: InstructionPool, profile: Profile, outcome: Outcome) -> Plan:
     """Fill `outcome` with the model's own user turns until the target or the attempt limit."""
     settings = domain.methods.magpie
     if settings is None:
@@ -39,21 +40,22 @@ def plan(domain: Domain, pool: InstructionPool, outcome: Outcome) -> Plan:
         if accepted >= settings.target or size <= 0:
             return
         topics = [topic_for(domain, METHOD, attempt) for attempt in range(attempts, attempts + size)]
+        values = [attributes.drawn(domain, METHOD, topic, attempt // len(domain.topics), profile) for attempt, topic in enumerate(topics, start=attempts)]
         outcome.planned += size
         replies = yield [
             Request(
                 (),
                 settings.max_tokens,
-                template.render(topic=topic_words(domain, topic))[0],
+                template.render(topic=topic_words(domain, topic), wishes=attributes.wishes(asked, domain.language))[0],
                 sample=attempt,
                 # No repeat penalty: the paper samples the user's turn at T 1, top_p 1, and nothing else.
                 sampling=(("temperature", settings.temperature), ("top_p", settings.top_p)),
                 stop=("\n",),
                 user_turn=True,
             )
-            for attempt, topic in enumerate(topics, start=attempts)
+            for attempt, (topic, asked) in enumerate(zip(topics, values, strict=True), start=attempts)
         ]
-        for attempt, (topic, reply) in enumerate(zip(topics, replies, strict=True), start=attempts):
+        for attempt, (topic, asked, reply) in enumerate(zip(topics, values, replies, strict=True), start=attempts):
             base: Row = {
                 "domain": domain.name,
                 "topic": topic,
@@ -62,6 +64,7 @@ def plan(domain: Domain, pool: InstructionPool, outcome: Outcome) -> Plan:
                 "parent_ids": [],
                 "batch": batch,
                 "prompt_version": template.version,
+                "attributes": attributes.stored(asked),
             }
             if unusable(reply, base, outcome):
                 continue

@@ -7,13 +7,14 @@ between batches, until the target of accepted instructions or the attempt limit 
 """
 
 import math
+from collections.abc import Mapping
 from itertools import count
 from typing import Any
 
 from synth_assets.accounts import Outcome, Row
 from synth_assets.config import Domain, SelfInstruct
 from synth_assets.identity import row_id, seeded
-from synth_assets.methods import instances
+from synth_assets.methods import attributes, instances
 from synth_assets.methods.candidates import bare, split_input, unusable, with_input
 from synth_assets.methods.instruction_pool import InstructionPool, topic_for, topic_words
 from synth_assets.prompts import Turn, load
@@ -21,7 +22,7 @@ from synth_assets.quality.findings import one_line
 from synth_assets.teacher.messages import Plan, Profile, Request
 
 METHOD = "self_instruct"
-TEMPLATES = ("self_instruct",)
+TEMPLATES = ("self_instruct", *attributes.TEMPLATES)
 SMALL_EXAMPLES = 3
 """Examples that a small model is shown at most: it reads about 175 tokens/s on two cores."""
 
@@ -92,10 +93,12 @@ def _ask(domain: Domain, pool: InstructionPool, profile: Profile, attempt: int, 
     template = load("self_instruct", domain.language)
     topic = topic_for(domain, METHOD, attempt)
     shown = _examples(pool, settings.human_examples, settings.machine_examples, profile, (domain.seed, domain.name, METHOD, attempt))
+    values = attributes.drawn(domain, METHOD, topic, attempt // len(domain.topics), profile)
     inline = settings.style == "inline"
-    turns = [Turn(template.ask(topic=topic_words(domain, r["topic"])), with_input(r, domain.language) if inline else r["instruction"]) for r in shown]
+    written = [with_input(r, domain.language) if inline else r["instruction"] for r in shown]
+    turns = [Turn(_asked(domain, r["topic"], attributes.of_row(r)), text) for r, text in zip(shown, written, strict=True)]
     penalty = {"presence_penalty": settings.presence_penalty} if settings.presence_penalty and not profile.small else {}
-    system, messages = template.render(turns, title=domain.title, topic=topic_words(domain, topic))
+    system, messages = template.render(turns, title=domain.title, topic=topic_words(domain, topic), wishes=attributes.wishes(values, domain.language))
     request = Request(
         messages,
         settings.max_tokens,
@@ -111,8 +114,14 @@ def _ask(domain: Domain, pool: InstructionPool, profile: Profile, attempt: int, 
         "parent_ids": [r["id"] for r in shown],
         "batch": batch,
         "prompt_version": template.version,
+        "attributes": attributes.stored(values),
     }
     return request, base
+
+
+def _asked(domain: Domain, topic: str, values: Mapping[str, str]) -> str:
+    """How an example was asked for: by its topic, and by its attributes where it has some."""
+    return load("self_instruct", domain.language).ask(topic=topic_words(domain, topic), wishes=attributes.wishes(values, domain.language))
 
 
 def _examples(pool: InstructionPool, humans: int, machines: int, profile: Profile, position: tuple[object, ...]) -> list[Row]:

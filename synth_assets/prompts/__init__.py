@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
 import jinja2
 import yaml
@@ -18,7 +19,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from synth_assets.teacher.messages import Message
 
-__all__ = ["Template", "Turn", "load", "principles", "system_messages", "version"]
+__all__ = ["Template", "Turn", "attribute_labels", "load", "principles", "system_messages", "version"]
 
 _ENVIRONMENT = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False, keep_trailing_newline=False)
 
@@ -92,3 +93,10 @@ def principles(language: str = "en") -> tuple[str, ...]:
 def system_messages(language: str = "en") -> tuple[str, ...]:
     """The shipped pool of system messages for Orca-style distillation; the first is empty."""
     return tuple(yaml.safe_load(_text("system_messages", language))["system_messages"])
+
+
+@cache
+def attribute_labels(language: str = "en") -> dict[str, Any]:
+    """How attributes are said: `form`, a pattern of label and value, and `labels` by attribute."""
+    found: dict[str, Any] = yaml.safe_load(_text("attributes", language))
+    return found

@@ -95,7 +95,7 @@ class World:
         pool = InstructionPool(domain.language, rows[0])
         self._drive(self_instruct.plan(domain, pool, profile, made[1]), STAGES[0])
         if profile.raw_prompt:
-            self._drive(magpie.plan(domain, pool, made[1]), STAGES[0])
+            self._drive(magpie.plan(domain, pool, profile, made[1]), STAGES[0])
         self._drive(evol_instruct.plan(domain, [*rows[0], *self._sorted(made[1])], profile, made[2]), STAGES[1])
         evolved = self._sorted(made[2])
         traced = [row for row in evolved if row["answer"] is not None]

@@ -2,6 +2,7 @@
 
 import json
 import random
+import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -11,39 +12,50 @@ from typing import Any
 
 import dagster as dg
 import pytest
+import yaml
 
-from synth_assets.domain_files import load_domain
+from synth_assets.domain_files import load_domain, shipped_folder
 from synth_assets.identity import digest
 from synth_assets.teacher.messages import Profile
 from synth_assets.warehouse import Warehouse
 from synth_assets.waves.plans import in_force
 from synth_assets.waves.standing import standing_now
-from synth_assets_tests.graph.world import command, environment, stored, synth_assets, teacher, write_domain
+from synth_assets_tests.graph import chinese
+from synth_assets_tests.graph.world import command, environment, stored, synth_assets
 from synth_assets_tests.messages_api import Answer, Call, MessagesApi
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(500)]
 
 WORDS = """
-anchor barnacle canvas dinghy estuary ferry gunwale harbour island jetty keel lantern mooring netting oarlock pulley quay rudder shackle tiller
-upwind varnish winch yawl breeze compass draught ensign fathom gimbal hull inlet knots leeway marlin nautical outrigger pontoon reef spinnaker
+船锚 茶壶 竹篮 雨伞 棉被 砂锅 灯笼 风筝 书桌 铁锅 木梳 纸扇 水桶 菜刀 门锁 拖把 台灯 闹钟 相册 围巾
+手套 棋盘 琴弦 镜子 梯子 扫帚 抽屉 窗帘 地毯 花盆 渔网 石磨 蜡烛 陶罐 布鞋 草帽 算盘 毛笔 砚台 屏风
 """
 METHODS = {
-    "self_instruct": {"target": 6, "batch": 4, "human_examples": 2, "machine_examples": 1},
+    "self_instruct": {"target": 6, "batch": 4},
     "magpie": {"target": 2, "batch": 2},
     "evol_instruct": {"rounds": 1, "roots": 3},
     "constitutional": {"pairs": 4},
 }
+WANTED = 50
 GATES = {"quality": "warn", "reward": {"floor": 0.0}}
-TARGETS = {"sft": 44, "preference": 3, "waves": 9}
+
+
+def write(folder: Path, **methods: Any) -> Path:
+    """The shipped Chinese domain, small: no embedding model knows its language, so that none has to be loaded."""
+    shutil.copytree(shipped_folder() / "zh_daily", folder / "zh_daily")
+    settings = yaml.safe_load((shipped_folder() / "zh_daily.yaml").read_text(encoding="utf-8"))
+    settings |= {"methods": METHODS | methods, "gates": GATES, "targets": {"sft": WANTED, "preference": 2, "waves": 9}}
+    (folder / "zh_daily.yaml").write_text(json.dumps(settings), encoding="utf-8")
+    return folder
 
 
 def inventive(call: Call) -> Answer:
-    """The world's teacher, whose tasks are each another."""
-    if "write tasks for" in str(call.body.get("system", "")):
+    """The Chinese teacher, whose tasks are each another."""
+    if "编写任务" in str(call.body.get("system", "")):
         number = int(digest({name: value for name, value in call.body.items() if name != "seed"})[:6], 16)
-        chosen = random.Random(number).sample(WORDS.split(), 7)
-        return Answer(f"Tell how {chosen[0]} and {chosen[1]} serve a {chosen[2]}, when {chosen[3]}, {chosen[4]} or {chosen[5]} fail near the {chosen[6]}.")
-    return teacher(call)
+        one, two, three, four, five, six = random.Random(number).sample(WORDS.split(), 6)
+        return Answer(f"说明{one}和{two}放在{three}旁边会怎样，再比较{four}、{five}与{six}各自的用处。")
+    return chinese.teacher(call)
 
 
 @dataclass
@@ -57,7 +69,7 @@ class Topped:
 @pytest.fixture(scope="module")
 def topped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Topped]:
     folder = tmp_path_factory.mktemp("waves")
-    domains = write_domain(folder / "domains", methods=METHODS, gates=GATES, targets=TARGETS)
+    domains = write(folder / "domains")
     with MessagesApi(inventive, raw_prompts=True) as api:
         done = synth_assets(environment(folder / "home", domains, api.url), "run", "--to", "filtered", "--top-up")
         yield Topped(folder / "home", domains, done, len(api.calls))
@@ -65,25 +77,25 @@ def topped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Topped]:
 
 def accepted(home: Path) -> dict[str, list[dict[str, Any]]]:
     """Rows of filtered by kind, in the order in which they stand; who was called is no part of what they are."""
-    rows = Warehouse(home / "warehouse.duckdb").rows("filtered", "boats", order=("wave", "id"))
+    rows = Warehouse(home / "warehouse.duckdb").rows("filtered", "zh_daily", order=("wave", "id"))
     return {kind: [row for row in rows if row["kind"] == kind] for kind in ("sft", "preference")}
 
 
 def test_it_goes_on_until_just_as_many_rows_are_accepted_as_are_wanted(topped: Topped) -> None:
     assert topped.done.returncode == 0, topped.done.stdout + topped.done.stderr
     rows = accepted(topped.home)
-    assert {kind: len(of) for kind, of in rows.items()} == {"sft": 44, "preference": 3}
-    assert f"{44 + 3} of {44 + 3}" in topped.done.stdout and "SHORT" not in topped.done.stdout
+    assert {kind: len(of) for kind, of in rows.items()} == {"sft": WANTED, "preference": 2}
+    assert f"{WANTED + 2} of {WANTED + 2}" in topped.done.stdout and "SHORT" not in topped.done.stdout
     assert "a further wave is likely to add sft" in topped.done.stdout.lower()
     warehouse = Warehouse(topped.home / "warehouse.duckdb")
-    plans = warehouse.rows("wave_plans", "boats")
+    plans = warehouse.rows("wave_plans", "zh_daily")
     assert [plan["reason"] for plan in plans][:2] == ["first", "top_up"] and 2 <= plans[-1]["waves"] <= 9
     assert {row["wave"] for row in warehouse.rows("generated_instructions")} == set(range(plans[-1]["waves"]))
     for table in ("evolved_instructions", "teacher_responses", "preference_pairs", "filtered"):
         assert {row["wave"] for row in warehouse.rows(table)} <= set(range(plans[-1]["waves"])), table
-    newest = warehouse.latest("filtered", "boats")
+    newest = warehouse.latest("filtered", "zh_daily")
     metrics = json.loads(newest["metrics"]) if newest else {}
-    assert (metrics["wanted_sft"], metrics["short_sft"], metrics["short_preference"], metrics["waves"]) == (44, 0, 0, plans[-1]["waves"])
+    assert (metrics["wanted_sft"], metrics["short_sft"], metrics["short_preference"], metrics["waves"]) == (WANTED, 0, 0, plans[-1]["waves"])
 
 
 def test_no_attempt_is_made_twice_and_what_one_wave_left_over_is_the_nexts(topped: Topped) -> None:
@@ -93,11 +105,11 @@ def test_no_attempt_is_made_twice_and_what_one_wave_left_over_is_the_nexts(toppe
     waves = warehouse.query("select wave, method, count(*) as rows from synth.generated_instructions group by all")
     assert all(row["rows"] == METHODS[row["method"]]["target"] for row in waves)
     # Six of each wave in batches of four: two are left over each time, and only the last wave's stay so.
-    assert len([row for row in warehouse.rows("surplus", "boats") if row["stage"] == "generated_instructions"]) < 2 * len({row["wave"] for row in waves})
+    assert len([row for row in warehouse.rows("surplus", "zh_daily") if row["stage"] == "generated_instructions"]) < 2 * len({row["wave"] for row in waves})
 
 
 def test_killed_in_a_top_up_the_plain_command_ends_in_the_same_rows_and_asks_only_what_is_missing(topped: Topped, tmp_path: Path) -> None:
-    domains = load_domain(topped.domains, "boats").config
+    domains = load_domain(topped.domains, "zh_daily").config
     with MessagesApi(inventive, raw_prompts=True) as api:
         env = environment(tmp_path / "home", topped.domains, api.url)
         process = subprocess.Popen(command("run", "--to", "filtered", "--top-up"), env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -122,28 +134,28 @@ def test_the_budget_ends_it_with_whole_waves_whose_rows_are_those_of_the_longer_
         money = {"SYNTH_PRICE_USD_PER_MTOK": "0,14.2857", "SYNTH_BUDGET_USD": budget, "SYNTH_CONCURRENCY": "1"}
         methods = METHODS | {name: METHODS[name] | {"max_tokens": 7} for name in ("self_instruct", "magpie", "evol_instruct", "constitutional")}
         methods["distillation"] = {"max_tokens": 7}
-        domains = write_domain(tmp_path / "domains", methods=methods, gates=GATES, targets=TARGETS)
+        domains = write(tmp_path / "domains", **methods)
         env = environment(home, domains, api.url, **money)
         done = synth_assets(env, "run", "--to", "filtered", "--top-up")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert f"(SYNTH_BUDGET_USD={budget}, budget_usd=none): raise it" in done.stdout and "SHORT boats: sft" in done.stdout
+    assert f"(SYNTH_BUDGET_USD={budget}, budget_usd=none): raise it" in done.stdout and "SHORT zh_daily: sft" in done.stdout
     ours, theirs = accepted(home), accepted(topped.home)
     for kind in ours:
         texts = [(row["prompt"], row["response"]) for row in ours[kind]]
         assert texts == [(row["prompt"], row["response"]) for row in theirs[kind]][: len(texts)]
-    assert 0 < len(ours["sft"]) < 44
+    assert 0 < len(ours["sft"]) < WANTED
     for name, value in env.items():
         monkeypatch.setenv(name, value)
-    assert tick() == ([], f"boats: {standing_words(domains)}")
+    assert tick() == ([], f"zh_daily: {standing_words(domains)}")
     monkeypatch.setenv("SYNTH_BUDGET_USD", "5")
     (request,), _ = tick()
-    assert request.partition_key == "boats" and int(request.tags["synth/waves"]) > Warehouse(home / "warehouse.duckdb").rows("wave_plans")[-1]["waves"]
+    assert request.partition_key == "zh_daily" and int(request.tags["synth/waves"]) > Warehouse(home / "warehouse.duckdb").rows("wave_plans")[-1]["waves"]
 
 
 def standing_words(domains: Path) -> str:
     from synth_assets.home import Home
 
-    found = standing_now(Warehouse(Home.from_env().warehouse), load_domain(domains, "boats").config)
+    found = standing_now(Warehouse(Home.from_env().warehouse), load_domain(domains, "zh_daily").config)
     return found.words if found is not None else ""
 
 

@@ -16,7 +16,7 @@ from synth_assets_tests.methods.test_self_instruct import FRESH, fresh
 
 def attempt(domain: Domain, answer: Answer) -> tuple[Outcome, list[list[Request]]]:
     def make(outcome: Outcome) -> Plan:
-        return magpie.plan(domain, InstructionPool(domain.language, seed_rows(domain.language)), outcome)
+        return magpie.plan(domain, InstructionPool(domain.language, seed_rows(domain.language)), LARGE, outcome)
 
     return run(make, answer)
 
@@ -80,7 +80,7 @@ def test_shares_its_pool_with_self_instruct_so_that_neither_repeats_the_other() 
     domain = make_domain(self_instruct={"style": "inline", "target": 2, "batch": 2}, magpie={"target": 2, "batch": 2, "attempts_per_target": 1})
     pool, outcome = InstructionPool("en", seed_rows()), Outcome()
     drive(self_instruct.plan(domain, pool, LARGE, outcome), saying(fresh))
-    drive(magpie.plan(domain, pool, outcome), saying(fresh))
+    drive(magpie.plan(domain, pool, LARGE, outcome), saying(fresh))
     outcome.check_balance("generated_instructions", "home")
     assert [row["instruction"] for row in outcome.kept] == FRESH[:2]
     assert rules(outcome) == ["near_duplicate_rouge_l"] * 2
