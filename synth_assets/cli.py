@@ -11,6 +11,7 @@ from synth_assets.commands.doctor import doctor
 from synth_assets.commands.estimate import estimate
 from synth_assets.commands.forget import forget
 from synth_assets.commands.ledger import ledger
+from synth_assets.commands.preview import preview
 from synth_assets.commands.release import release
 from synth_assets.commands.review import review
 from synth_assets.commands.screen import screen
@@ -91,6 +92,7 @@ main.add_command(screen)
 main.add_command(why)
 main.add_command(estimate)
 main.add_command(calibrate)
+main.add_command(preview)
 main.add_command(ledger)
 main.add_command(doctor)
 main.add_command(forget)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from synth_assets.forecast.estimate import Estimate
     from synth_assets.forecast.interval import Interval
 
-__all__ = ["estimate"]
+__all__ = ["estimate", "table"]
 
 
 @click.command()
@@ -33,10 +33,11 @@ def estimate(domains: tuple[str, ...], as_json: bool) -> None:
     for error in broken.values():
         click.echo(f"warning: {error}", err=True)
     found = find(Home.from_env(), os.environ, list(chosen.values()))
-    click.echo(json.dumps(_plain(found), ensure_ascii=False, indent=2) if as_json else _table(found))
+    click.echo(json.dumps(_plain(found), ensure_ascii=False, indent=2) if as_json else table(found))
 
 
-def _table(found: "Estimate") -> str:
+def table(found: "Estimate") -> str:
+    """An estimate for people to read."""
     rows: list[tuple[str, ...]] = []
     for domain in found.domains:
         rows += [(domain.domain, stage, *_cells(use)) for stage, use in domain.stages.items()]

@@ -37,7 +37,7 @@ def plan(domain: Domain, roots: Sequence[Row], profile: Profile, outcome: Outcom
     if settings is None:
         return
     known = {folded(prompt_of(row)) for row in outcome.kept}
-    present = _chosen(domain, pool, settings)
+    present = [pool[place] for place in drawn_places(domain, len(pool), settings)]
     for number in range(1, settings.rounds + 1):
         present = yield from _round(domain, settings, number, present, known, profile, outcome)
 
@@ -108,12 +108,11 @@ def operation_for(domain: Domain, settings: EvolInstruct, parent: Row, number: i
     return BREADTH if source.random() < settings.breadth_share else source.choice(DEPTH)
 
 
-def _chosen(domain: Domain, pool: list[Row], settings: EvolInstruct) -> list[Row]:
-    """The roots that are evolved, in the order of the pool."""
-    if settings.roots is None or settings.roots >= len(pool):
-        return list(pool)
-    places = seeded(domain.seed, domain.name, METHOD, "roots").sample(range(len(pool)), settings.roots)
-    return [pool[place] for place in sorted(places)]
+def drawn_places(domain: Domain, size: int, settings: EvolInstruct) -> list[int]:
+    """Places of the roots that are evolved in a pool of `size`, ascending, by seed."""
+    if settings.roots is None or settings.roots >= size:
+        return list(range(size))
+    return sorted(seeded(domain.seed, domain.name, METHOD, "roots").sample(range(size), settings.roots))
 
 
 def _rewrite(domain: Domain, settings: EvolInstruct, parent: Row, operation: str, number: int, profile: Profile) -> Request:

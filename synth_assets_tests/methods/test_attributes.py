@@ -60,13 +60,13 @@ def test_a_small_teacher_is_asked_for_one_attribute_at_a_time_and_for_all_in_tur
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_without_attributes_prompts_and_rows_are_what_they_were(language: str) -> None:
-    outcome, ((request, *_), *_) = instructed(make_domain(language, self_instruct={"target": 2, "batch": 2}))
+    outcome, ((request, *_), *_) = instructed(make_domain(language, self_instruct={"style": "inline", "target": 2, "batch": 2}))
     assert request.messages[-1].content.endswith(("bicycles.", "bread.", "house plants.", "。"))
     assert all(row["attributes"] is None for row in outcome.kept)
 
 
 def test_a_prompt_says_what_the_row_keeps_and_an_example_shows_what_it_was_asked_for() -> None:
-    outcome, batches = instructed(varied(self_instruct={"target": 8, "batch": 2, "human_examples": 1, "machine_examples": 2}))
+    outcome, batches = instructed(varied(self_instruct={"style": "inline", "target": 8, "batch": 2, "human_examples": 1, "machine_examples": 2}))
     requests = [request for batch in batches for request in batch]
     asked = {request.messages[-1].content for request in requests}
     for row in outcome.kept:
@@ -79,7 +79,7 @@ def test_a_prompt_says_what_the_row_keeps_and_an_example_shows_what_it_was_asked
 
 
 def test_chinese_prompts_are_chinese_throughout() -> None:
-    _, ((request, *_), *_) = instructed(varied("zh", self_instruct={"target": 1, "batch": 1}))
+    _, ((request, *_), *_) = instructed(varied("zh", self_instruct={"style": "inline", "target": 1, "batch": 1}))
     assert "难度：" in request.messages[-1].content and "提问者：" in request.messages[-1].content and "Difficulty" not in request.messages[-1].content
 
 
@@ -102,8 +102,8 @@ def test_in_breadth_an_evolution_is_asked_for_anew_and_in_depth_it_keeps_its_par
 
 
 def test_a_small_teachers_prompt_stays_short() -> None:
-    plain = instructed(make_domain(self_instruct={"target": 1, "batch": 1}), SMALL)[1][0][0]
-    asked = instructed(varied(self_instruct={"target": 1, "batch": 1}), SMALL)[1][0][0]
+    plain = instructed(make_domain(self_instruct={"style": "inline", "target": 1, "batch": 1}), SMALL)[1][0][0]
+    asked = instructed(varied(self_instruct={"style": "inline", "target": 1, "batch": 1}), SMALL)[1][0][0]
     assert len(asked.messages[-1].content.split()) - len(plain.messages[-1].content.split()) <= 6
 
 
