@@ -308,6 +308,13 @@ class Domain(Section):
     mode: Literal["online", "batch"] = Field(default="online", description="batch: Message Batches, answered within a day at half the price.")
     budget_usd: float | None = Field(default=None, ge=0, description="Dollars that this domain may spend on its teacher.")
 
+    @field_validator("personas")
+    @classmethod
+    def _one_persona(cls, personas: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        if personas and any(attribute.name == "persona" for attribute in info.data.get("attributes", ())):
+            raise broken([Fault((), "personas beside an attribute of the name persona", "keep one of the two: personas are that attribute")])
+        return personas
+
     @field_validator("methods")
     @classmethod
     def _make_pairs(cls, methods: Methods, info: ValidationInfo) -> Methods:

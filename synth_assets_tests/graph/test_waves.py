@@ -31,7 +31,7 @@ WORDS = """
 手套 棋盘 琴弦 镜子 梯子 扫帚 抽屉 窗帘 地毯 花盆 渔网 石磨 蜡烛 陶罐 布鞋 草帽 算盘 毛笔 砚台 屏风
 """
 METHODS = {
-    "self_instruct": {"target": 6, "batch": 4},
+    "self_instruct": {"style": "inline", "target": 6, "batch": 4},
     "magpie": {"target": 2, "batch": 2},
     "evol_instruct": {"rounds": 1, "roots": 3},
     "constitutional": {"pairs": 4},
