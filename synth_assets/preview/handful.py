@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from synth_assets.accounts import Row
 from synth_assets.config import Domain
-from synth_assets.methods import evol_instruct
+from synth_assets.methods import evol_instruct, reasoning
 from synth_assets.teacher.messages import Profile
 
 __all__ = ["made_small", "seeds_for"]
@@ -39,7 +39,7 @@ def seeds_for(domain: Domain, seeds: Sequence[Row], rows: int, profile: Profile)
         places = evol_instruct.drawn_places(domain, len(seeds) + generated, settings)
         chosen = [seeds[place] for place in places if place < len(seeds)] or chosen
     chosen = chosen[:rows]
-    if methods.reasoning is not None and not any(row["answer"] is not None for row in chosen):
-        checked = [row for row in seeds if row["answer"] is not None][:1]
+    if not any(reasoning.traced(domain, row) for row in chosen):
+        checked = [row for row in seeds if reasoning.traced(domain, row)][:1]
         chosen = [*chosen[: rows - len(checked)], *checked]
     return chosen

@@ -19,7 +19,8 @@ from synth_assets.preview.handful import made_small, seeds_for
 from synth_assets.quality import gates
 from synth_assets.quality.decontamination import Index
 from synth_assets.quality.embeddings import Embedder
-from synth_assets.quality.verification import verify_answers
+from synth_assets.quality.verification import verify_all
+from synth_assets.teacher.choice import choose
 from synth_assets.teacher.client import Teacher
 from synth_assets.teacher.messages import Plan, Reply, Request
 from synth_assets.warehouse import Warehouse
@@ -59,8 +60,8 @@ def pass_through(loaded: LoadedDomain, rows: int, teacher: Teacher, home: Home) 
     generated = begin("generated_instructions")
     pool = instruction_pool.InstructionPool(domain.language, every)
     drive(self_instruct.plan(small, pool, profile, generated))
-    if domain.methods.magpie is not None and not profile.raw_prompt:
-        passage.notes.append("magpie needs an endpoint that takes raw prompts: a run would stop there.")
+    if domain.methods.magpie is not None and (refusal := choose().refuses_magpie(domain.name)):
+        passage.notes.append(refusal)
     else:
         drive(magpie.plan(small, pool, profile, generated))
     evolved = begin("evolved_instructions")
@@ -71,9 +72,8 @@ def pass_through(loaded: LoadedDomain, rows: int, teacher: Teacher, home: Home) 
         drive(evol_instruct.plan(_unevolved(small), made, profile, evolved))
     answered = begin("teacher_responses")
     asked = _in_order(evolved.kept)
-    traced = [row for row in asked if row["answer"] is not None] if domain.methods.reasoning else []
-    drive(reasoning.plan(small, traced, profile, verify_answers, answered))
-    drive(distillation.plan(small, [row for row in asked if row not in traced], profile, answered))
+    drive(reasoning.plan(small, [row for row in asked if reasoning.traced(domain, row)], profile, verify_all, answered))
+    drive(distillation.plan(small, [row for row in asked if not reasoning.traced(domain, row)], profile, answered))
     embedder = Embedder(home.embeddings)
     versions = Warehouse(home.warehouse).rows("reward_model", order=("published_at",)) if home.warehouse.exists() else []
     rewards = Rewards.over(versions, every, embedder, domain)

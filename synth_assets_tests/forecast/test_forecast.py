@@ -86,24 +86,29 @@ class World:
             text = f"<think>\nSeven, since {number}.\n</think>\nAnswer: 7"
         return Reply(key, text, stop, "teacher")
 
-    def run(self, loaded_domain: LoadedDomain, profile: Profile) -> None:
-        """All stages, as the assets have them."""
+    def run(self, loaded_domain: LoadedDomain, profile: Profile, waves: int = 1) -> dict[str, list[dict[str, Any]]]:
+        """All stages, as the assets have them; returns what was kept, by stage and in the order in which it was made."""
         domain = loaded_domain.config
         made = [Outcome() for _ in range(5)]
         seeds_method.seeds(loaded_domain, made[0])
-        rows = [self._sorted(made[0])]
-        pool = InstructionPool(domain.language, rows[0])
-        self._drive(self_instruct.plan(domain, pool, profile, made[1]), STAGES[0])
-        if profile.raw_prompt:
-            self._drive(magpie.plan(domain, pool, profile, made[1]), STAGES[0])
-        self._drive(evol_instruct.plan(domain, [*rows[0], *self._sorted(made[1])], profile, made[2]), STAGES[1])
-        evolved = self._sorted(made[2])
-        traced = [row for row in evolved if row["answer"] is not None]
-        self._drive(reasoning.plan(domain, traced, profile, verify, made[3]), STAGES[2])
-        self._drive(distillation.plan(domain, [row for row in evolved if row["answer"] is None], profile, made[3]), STAGES[2])
-        answered = self._sorted(made[3])
-        self._drive(constitutional.plan(domain, answered, profile, None, made[4]), STAGES[3])
-        self._drive(best_of_n.plan(domain, answered, profile, Direct("", lambda prompts, texts: np.zeros(len(texts))), made[4]), STAGES[3])
+        seeds = self._sorted(made[0].kept)
+        pool = InstructionPool(domain.language, seeds)
+        for wave in range(waves):
+            before = [len(outcome.kept) for outcome in made]
+            self._drive(self_instruct.plan(domain, pool, profile, made[1]), STAGES[0])
+            if profile.raw_prompt:
+                self._drive(magpie.plan(domain, pool, profile, made[1]), STAGES[0])
+            generated = self._sorted(made[1].kept[before[1] :])
+            self._drive(evol_instruct.plan(domain, generated if wave else [*seeds, *generated], profile, made[2]), STAGES[1])
+            evolved = self._sorted(made[2].kept[before[2] :])
+            self._drive(reasoning.plan(domain, [row for row in evolved if row["answer"] is not None], profile, verify, made[3]), STAGES[2])
+            self._drive(distillation.plan(domain, [row for row in evolved if row["answer"] is None], profile, made[3]), STAGES[2])
+            answered = self._sorted(made[3].kept[before[3] :])
+            self._drive(constitutional.plan(domain, answered, profile, None, made[4]), STAGES[3])
+            self._drive(best_of_n.plan(domain, answered, profile, Direct("", lambda prompts, texts: np.zeros(len(texts))), made[4]), STAGES[3])
+            if wave and not generated:
+                break
+        return {stage: outcome.kept for stage, outcome in zip(STAGES, made[1:], strict=True)}
 
     def _drive(self, plan: Plan, stage: str) -> None:
         try:
@@ -113,8 +118,8 @@ class World:
         except StopIteration:
             return
 
-    def _sorted(self, outcome: Outcome) -> list[dict[str, Any]]:
-        return sorted(outcome.kept, key=lambda row: str(row["id"]))
+    def _sorted(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return sorted(rows, key=lambda row: str(row["id"]))
 
 
 def verify(pairs: Any) -> list[str]:
@@ -134,29 +139,49 @@ def within(found: DomainForecast, used: dict[str, list[Request]], *, tries: int 
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.sampled_from(["good", "mixed", "refused", "cut", "wordless"]), st.sampled_from(["en", "zh"]), st.sampled_from([LARGE, SMALL]), st.booleans())
-def test_the_interval_holds_what_is_used_whatever_the_teacher_answers(style: str, language: str, profile: Profile, judge: bool) -> None:
+@given(
+    st.sampled_from(["good", "mixed", "refused", "cut", "wordless"]),
+    st.sampled_from(["en", "zh"]),
+    st.sampled_from([LARGE, SMALL]),
+    st.booleans(),
+    st.sampled_from([1, 3]),
+)
+def test_the_interval_holds_what_is_used_whatever_the_teacher_answers(style: str, language: str, profile: Profile, judge: bool, waves: int) -> None:
     domain, world = loaded(language, evol_instruct={"judge": judge}), World(style)
-    found = forecast(domain, profile, TERMS, world.known(), {}, verify)
-    world.run(domain, profile)
+    found = forecast(domain, profile, TERMS, world.known(), {}, verify, waves)
+    world.run(domain, profile, waves)
     within(found, world.used)
     within(found, world.used, tries=3)
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.sampled_from(["good", "mixed"]), st.sampled_from([LARGE, SMALL]), st.integers(0, 90), st.sampled_from([None, 5]))
-def test_what_is_left_of_a_run_that_was_broken_off_anywhere_is_within_the_interval(style: str, profile: Profile, calls: int, roots: int | None) -> None:
+@given(st.sampled_from(["good", "mixed"]), st.sampled_from([LARGE, SMALL]), st.integers(0, 140), st.sampled_from([None, 5]), st.sampled_from([1, 3]))
+def test_what_is_left_of_a_run_that_was_broken_off_anywhere_is_within_the_interval(
+    style: str, profile: Profile, calls: int, roots: int | None, waves: int
+) -> None:
     domain, world = loaded(evol_instruct={"roots": roots}), World(style, most=calls)
     try:
-        world.run(domain, profile)
+        world.run(domain, profile, waves)
     except KeyboardInterrupt:
         assert len(world.paid) == calls
-    found = forecast(domain, profile, TERMS, world.known(), {}, verify)
+    found = forecast(domain, profile, TERMS, world.known(), {}, verify, waves)
     world.most, world.used = 1 << 30, {stage: [] for stage in STAGES}
-    world.run(domain, profile)
+    world.run(domain, profile, waves)
     within(found, world.used)
-    again = forecast(domain, profile, TERMS, world.known(), {}, verify).use
+    again = forecast(domain, profile, TERMS, world.known(), {}, verify, waves).use
     assert again.calls == again.output_tokens == again.usd == Interval(0, 0, 0)
+
+
+@pytest.mark.parametrize("style", ["good", "mixed"])
+def test_further_waves_add_rows_behind_those_that_are_there_and_change_none(style: str) -> None:
+    world = World(style)
+    before: dict[str, list[dict[str, Any]]] = {stage: [] for stage in STAGES}
+    for waves in (1, 2, 4):
+        made = world.run(loaded(), SMALL, waves)
+        for stage in STAGES:
+            assert [row["id"] for row in made[stage]][: len(before[stage])] == [row["id"] for row in before[stage]], (waves, stage)
+        assert len(made[STAGES[0]]) > len(before[STAGES[0]])
+        before = made
 
 
 def test_a_likely_figure_is_that_of_the_earlier_run() -> None:
