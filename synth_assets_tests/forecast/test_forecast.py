@@ -138,7 +138,7 @@ def within(found: DomainForecast, used: dict[str, list[Request]], *, tries: int 
                 assert interval.low - 1e-9 <= amount <= interval.high + 1e-9, (stage, interval, amount)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(
     st.sampled_from(["good", "mixed", "refused", "cut", "wordless"]),
     st.sampled_from(["en", "zh"]),
@@ -154,7 +154,7 @@ def test_the_interval_holds_what_is_used_whatever_the_teacher_answers(style: str
     within(found, world.used, tries=3)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(st.sampled_from(["good", "mixed"]), st.sampled_from([LARGE, SMALL]), st.integers(0, 140), st.sampled_from([None, 5]), st.sampled_from([1, 3]))
 def test_what_is_left_of_a_run_that_was_broken_off_anywhere_is_within_the_interval(
     style: str, profile: Profile, calls: int, roots: int | None, waves: int
