@@ -1,14 +1,18 @@
 """The passage of a handful through the stages: the methods and gates of a run, without Dagster and without its warehouse.
 
 Every request and reply is noted on its way, so that each row can be shown with what was asked for it. Calls go through the ledger of the home, under
-its budgets. Invariant: the warehouse of the home is only read, for the reward model in force.
+its budgets. Invariant: the warehouse of the home is only read, for the reward model and
+the calibration in force; where there is none yet, one is made in a temporary folder.
 """
 
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from synth_assets.accounts import Outcome, Row
 from synth_assets.config import Domain
+from synth_assets.defs.resources import TeacherResource
 from synth_assets.defs.rewards import Rewards
 from synth_assets.defs.selection import benchmark_items, benchmark_rows
 from synth_assets.domain_files import LoadedDomain
@@ -75,20 +79,22 @@ def pass_through(loaded: LoadedDomain, rows: int, teacher: Teacher, home: Home) 
     drive(reasoning.plan(small, [row for row in asked if reasoning.traced(domain, row)], profile, verify_all, answered))
     drive(distillation.plan(small, [row for row in asked if not reasoning.traced(domain, row)], profile, answered))
     embedder = Embedder(home.embeddings)
-    versions = Warehouse(home.warehouse).rows("reward_model", order=("published_at",)) if home.warehouse.exists() else []
-    rewards = Rewards.over(versions, every, embedder, domain)
+    resource = TeacherResource()
+    resource._teacher = teacher
+    with tempfile.TemporaryDirectory() as folder:
+        rewards = Rewards.of(_of_its_own(Path(folder), domain.name, seeded, home), embedder, domain, resource)
     paired = begin("preference_pairs")
     responses = _in_order(answered.kept)
     drive(constitutional.plan(small, responses, profile, rewards.similarity, paired))
     drive(best_of_n.plan(small, responses, profile, rewards.scorer, paired))
-    drive(scoring.score_pairs(rewards.scorer, paired))
-    candidates = gates.candidates(responses, _in_order(paired.kept), evolved.kept, rewards.version)
+    drive(scoring.score_pairs(rewards.scorer, rewards.calibration, paired))
+    candidates = gates.candidates(responses, _in_order(paired.kept), evolved.kept, rewards.version, rewards.calibration)
     real = Outcome()
     seeds_method.real_data(loaded, real)
     texts = [f"{row['instruction']}\n{row['input']}\n{row['response']}" for row in real.kept]
     index = Index.build(benchmark_items(benchmark_rows(loaded)), texts, domain.gates.decontamination)
     embed = embedder.embed if embedder.supports(domain.language) else None
-    gates.screen(domain, candidates, index=index, embed=embed, rewards=rewards.percentiles, outcome=begin("filtered"))
+    gates.screen(domain, candidates, index=index, embed=embed, rewards=rewards.score, outcome=begin("filtered"))
     return passage
 
 
@@ -102,6 +108,17 @@ def _noted(plan: Plan, passage: Passage) -> Plan:
             batch = plan.send(replies)
     except StopIteration:
         return
+
+
+def _of_its_own(folder: Path, domain: str, seeds: Outcome, home: Home) -> Warehouse:
+    """A warehouse of the preview alone: the seeds, and what the home's has of reward models and calibrations."""
+    own = Warehouse(folder / "preview.duckdb")
+    own.commit_stage("seeds", domain, seeds, run_id="preview")
+    own.mark_checked("seeds", domain, "preview", True)
+    if home.warehouse.exists():
+        for table in ("reward_model", "reward_calibrations"):
+            own.append(table, Warehouse(home.warehouse).rows(table))
+    return own
 
 
 def _in_order(rows: Sequence[Row]) -> list[Row]:
