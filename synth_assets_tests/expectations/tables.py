@@ -141,6 +141,8 @@ def frames(tables: Mapping[str, list[Row]]) -> "dict[str, pandas.DataFrame]":
 
 _MADE: Row = {"model": "teacher", "prompt_version": "p@1", "call_keys": ["call"], "wave": 0, "attributes": None}
 
+_RATED: Row = {"calibration": 1, "orders_agree": None, "ratings": None}
+
 
 def _common(identity: str, topic: str) -> Row:
     return {"id": identity, "domain": DOMAIN.name, "topic": topic, "language": "en"}
@@ -219,7 +221,7 @@ def _pairs(tables: Tables) -> list[Row]:
 
 def _filtered(tables: Tables) -> list[Row]:
     scores = {"reward_version": "v1", "rouge_l": 0.2, "jaccard": 0.0, "cosine": None, "contamination": 0.0, "model": "teacher", "parent_id": None}
-    scores |= {"wave": 0, "attributes": None}
+    scores |= {"wave": 0, "attributes": None} | _RATED
     rows = [
         {"kind": "sft", "source_id": r["id"], "topic": r["topic"], "root_id": r["instruction_id"], "method": r["method"], "prompt": r["prompt"]}
         | {"response": r["response"], "rejected": None, "reward": 0.6, "reward_margin": None}
