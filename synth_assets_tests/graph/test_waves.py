@@ -3,25 +3,20 @@
 import json
 import random
 import shutil
-import signal
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import dagster as dg
 import pytest
 import yaml
 
-from synth_assets.domain_files import load_domain, shipped_folder
+from synth_assets.domain_files import shipped_folder
 from synth_assets.identity import digest
-from synth_assets.teacher.messages import Profile
 from synth_assets.warehouse import Warehouse
-from synth_assets.waves.plans import in_force
-from synth_assets.waves.standing import standing_now
 from synth_assets_tests.graph import chinese
-from synth_assets_tests.graph.world import command, environment, stored, synth_assets
+from synth_assets_tests.graph.world import environment, synth_assets
 from synth_assets_tests.messages_api import Answer, Call, MessagesApi
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(500)]
@@ -106,65 +101,3 @@ def test_no_attempt_is_made_twice_and_what_one_wave_left_over_is_the_nexts(toppe
     assert all(row["rows"] == METHODS[row["method"]]["target"] for row in waves)
     # Six of each wave in batches of four: two are left over each time, and only the last wave's stay so.
     assert len([row for row in warehouse.rows("surplus", "zh_daily") if row["stage"] == "generated_instructions"]) < 2 * len({row["wave"] for row in waves})
-
-
-def test_killed_in_a_top_up_the_plain_command_ends_in_the_same_rows_and_asks_only_what_is_missing(topped: Topped, tmp_path: Path) -> None:
-    domains = load_domain(topped.domains, "zh_daily").config
-    with MessagesApi(inventive, raw_prompts=True) as api:
-        env = environment(tmp_path / "home", topped.domains, api.url)
-        process = subprocess.Popen(command("run", "--to", "filtered", "--top-up"), env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        api.wait_for(topped.calls - 20, timeout=200)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        plan = in_force(Warehouse(tmp_path / "home" / "warehouse.duckdb"), domains, Profile("test-model"))
-        assert plan is not None and plan.reason == "top_up"
-        done = synth_assets(env, "run", "--to", "filtered", "--top-up")
-        assert done.returncode == 0, done.stdout + done.stderr
-        assert len(api.calls) - topped.calls <= 16
-    ours, theirs = stored(tmp_path / "home"), stored(topped.home)
-    for table in ("generated_instructions", "evolved_instructions", "teacher_responses", "preference_pairs", "filtered"):
-        assert [row | {"call_keys": []} for row in ours[table]] == [row | {"call_keys": []} for row in theirs[table]], table
-
-
-def test_the_budget_ends_it_with_whole_waves_whose_rows_are_those_of_the_longer_run(topped: Topped, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    home = tmp_path / "home"
-    with MessagesApi(inventive, raw_prompts=True) as api:
-        # The double counts 12 and 7 tokens: a call costs a hundredth of a dollar, and so many calls are allowed.
-        budget = f"{0.0001 * (topped.calls - 25):.4f}"
-        money = {"SYNTH_PRICE_USD_PER_MTOK": "0,14.2857", "SYNTH_BUDGET_USD": budget, "SYNTH_CONCURRENCY": "1"}
-        methods = METHODS | {name: METHODS[name] | {"max_tokens": 7} for name in ("self_instruct", "magpie", "evol_instruct", "constitutional")}
-        methods["distillation"] = {"max_tokens": 7}
-        domains = write(tmp_path / "domains", **methods)
-        env = environment(home, domains, api.url, **money)
-        done = synth_assets(env, "run", "--to", "filtered", "--top-up")
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert f"(SYNTH_BUDGET_USD={budget}, budget_usd=none): raise it" in done.stdout and "SHORT zh_daily: sft" in done.stdout
-    ours, theirs = accepted(home), accepted(topped.home)
-    for kind in ours:
-        texts = [(row["prompt"], row["response"]) for row in ours[kind]]
-        assert texts == [(row["prompt"], row["response"]) for row in theirs[kind]][: len(texts)]
-    assert 0 < len(ours["sft"]) < WANTED
-    for name, value in env.items():
-        monkeypatch.setenv(name, value)
-    assert tick() == ([], f"zh_daily: {standing_words(domains)}")
-    monkeypatch.setenv("SYNTH_BUDGET_USD", "5")
-    (request,), _ = tick()
-    assert request.partition_key == "zh_daily" and int(request.tags["synth/waves"]) > Warehouse(home / "warehouse.duckdb").rows("wave_plans")[-1]["waves"]
-
-
-def standing_words(domains: Path) -> str:
-    from synth_assets.home import Home
-
-    found = standing_now(Warehouse(Home.from_env().warehouse), load_domain(domains, "zh_daily").config)
-    return found.words if found is not None else ""
-
-
-def tick(instance: dg.DagsterInstance | None = None) -> tuple[list[dg.RunRequest], str]:
-    """One real evaluation of the sensor over the domains and the warehouse that the environment names."""
-    from synth_assets.defs.resources import DomainsResource, WarehouseResource
-    from synth_assets.defs.sensors import top_up
-
-    resources = {"warehouse": WarehouseResource(), "domains": DomainsResource()}
-    result: Any = top_up(dg.build_sensor_context(instance=instance or dg.DagsterInstance.ephemeral(), resources=resources))
-    reason = result.skip_reason
-    return list(result.run_requests or []), str(reason.skip_message if isinstance(reason, dg.SkipReason) else reason)
