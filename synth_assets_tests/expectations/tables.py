@@ -139,9 +139,7 @@ def frames(tables: Mapping[str, list[Row]]) -> "dict[str, pandas.DataFrame]":
     }
 
 
-_MADE: Row = {"model": "teacher", "prompt_version": "p@1", "call_keys": ["call"], "wave": 0, "attributes": None}
-
-_RATED: Row = {"calibration": 1, "orders_agree": None, "ratings": None}
+_MADE: Row = {"model": "teacher", "prompt_version": "p@1", "call_keys": ["call"]}
 
 
 def _common(identity: str, topic: str) -> Row:
@@ -221,7 +219,6 @@ def _pairs(tables: Tables) -> list[Row]:
 
 def _filtered(tables: Tables) -> list[Row]:
     scores = {"reward_version": "v1", "rouge_l": 0.2, "jaccard": 0.0, "cosine": None, "contamination": 0.0, "model": "teacher", "parent_id": None}
-    scores |= {"wave": 0, "attributes": None} | _RATED
     rows = [
         {"kind": "sft", "source_id": r["id"], "topic": r["topic"], "root_id": r["instruction_id"], "method": r["method"], "prompt": r["prompt"]}
         | {"response": r["response"], "rejected": None, "reward": 0.6, "reward_margin": None}
@@ -248,7 +245,7 @@ def _mixed(tables: Tables) -> list[Row]:
             | {"chosen": told if pair else None, "rejected": [_message("assistant", row["rejected"])] if pair else None}
             | {"origin": "real" if real else "synthetic", "source_id": row["id"], "root_id": row["id"] if real else row["root_id"]}
             | {"method": "human" if real else row["method"], "source": "harbour archive" if real else "teacher", "license": "CC-BY-4.0"}
-            | {"reward": None if real else row["reward"], "attributes": None}
+            | {"reward": None if real else row["reward"]}
         )
     return rows
 
