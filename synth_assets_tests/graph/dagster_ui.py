@@ -65,6 +65,8 @@ class DagsterUi:
         return f"http://127.0.0.1:{self.port}"
 
     def start(self) -> None:
+        if hasattr(self, "process"):
+            self.process.wait(60)
         log = self._log.open("ab") if self._log else None
         self.process = subprocess.Popen(command("ui", "--port", str(self.port)), env=self.env, stdout=log or subprocess.DEVNULL, stderr=subprocess.STDOUT)
         if log:
