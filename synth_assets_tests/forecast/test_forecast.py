@@ -177,7 +177,7 @@ def test_further_waves_add_rows_behind_those_that_are_there_and_change_none(styl
     world = World(style)
     before: dict[str, list[dict[str, Any]]] = {stage: [] for stage in STAGES}
     for waves in (1, 2, 4):
-        made = world.run(loaded(self_instruct={"style": "inline"}), SMALL, waves)
+        made = world.run(loaded(self_instruct={"style": "inline", "rouge_l": 1.0}, magpie={"rouge_l": 1.0}), SMALL, waves)
         for stage in STAGES:
             assert [row["id"] for row in made[stage]][: len(before[stage])] == [row["id"] for row in before[stage]], (waves, stage)
         assert len(made[STAGES[0]]) > len(before[STAGES[0]])
