@@ -32,14 +32,15 @@ class Slice:
 
 
 # Every row carries them, and every suite of checks reads them.
-_ALWAYS = ("language", "topics", "gates.quality")
+_ALWAYS = ("language", "topics", "gates.quality", "checks")
+_VARIETY = ("attributes", "personas")
 _THRESHOLDS = ("gates.rules", "gates.near_duplicates", "gates.decontamination", "gates.reward")
 
 SLICES: Mapping[str, Slice] = {
     "benchmarks": Slice(("benchmarks",), ("benchmarks",)),
     "seeds": Slice((*_ALWAYS, "seeds", "gates.rules"), ("seeds",)),
-    "generated_instructions": Slice((*_ALWAYS, "title", "seed", "methods.self_instruct", "methods.magpie", "gates.rules")),
-    "evolved_instructions": Slice((*_ALWAYS, "seed", "methods.evol_instruct")),
+    "generated_instructions": Slice((*_ALWAYS, "title", "seed", "methods.self_instruct", "methods.magpie", "gates.rules", *_VARIETY)),
+    "evolved_instructions": Slice((*_ALWAYS, "seed", "methods.evol_instruct", *_VARIETY)),
     "teacher_responses": Slice((*_ALWAYS, "seed", "methods.distillation", "methods.reasoning")),
     "preference_pairs": Slice((*_ALWAYS, "seed", "methods.constitutional", "methods.best_of_n", "principles")),
     "real_data": Slice((*_ALWAYS, "seed", "real_data", "gates.decontamination"), ("real_data",)),

@@ -159,14 +159,16 @@ class _Dagster:
 
         from synth_assets.config import Domain
         from synth_assets.config_mix import Section
+        from synth_assets.defs import resources
 
         paths = dict(_paths(Domain, ""))
+        loading: list[bool] = []
         original = Section.__getattribute__
 
         def noting(section: Any, name: str) -> Any:
             value = original(section, name)
             prefix = paths.get(type(section))
-            if prefix is not None and name in type(section).model_fields and not isinstance(value, Section):
+            if not loading and prefix is not None and name in type(section).model_fields and not isinstance(value, Section):
                 try:
                     step = dg.OpExecutionContext.get().op.name
                 except dg.DagsterInvariantViolationError:
@@ -174,6 +176,18 @@ class _Dagster:
                 self.reads.add((step, f"{prefix}{name}"))
             return value
 
+        def unnoted(load: Any) -> Any:
+            def loaded(*arguments: Any) -> Any:
+                loading.append(True)
+                try:
+                    return load(*arguments)
+                finally:
+                    loading.pop()
+
+            return loaded
+
+        # Reading a file checks all of it, whoever wants a part.
+        resources.load_domain, resources.load_domains = unnoted(resources.load_domain), unnoted(resources.load_domains)
         Section.__getattribute__ = noting  # type: ignore[method-assign]
 
     def read(self) -> list[tuple[str, str]]:
