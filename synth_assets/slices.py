@@ -40,9 +40,9 @@ SLICES: Mapping[str, Slice] = {
     "benchmarks": Slice(("benchmarks",), ("benchmarks",)),
     "seeds": Slice((*_ALWAYS, "seeds", "gates.rules"), ("seeds",)),
     "generated_instructions": Slice((*_ALWAYS, "title", "seed", "methods.self_instruct", "methods.magpie", "gates.rules", *_VARIETY)),
-    "evolved_instructions": Slice((*_ALWAYS, "seed", "methods.evol_instruct", *_VARIETY)),
+    "evolved_instructions": Slice((*_ALWAYS, "seed", "methods.evol_instruct", "methods.distillation", *_VARIETY)),
     "teacher_responses": Slice((*_ALWAYS, "seed", "methods.distillation", "methods.reasoning")),
-    "preference_pairs": Slice((*_ALWAYS, "seed", "methods.constitutional", "methods.best_of_n", "principles")),
+    "preference_pairs": Slice((*_ALWAYS, "seed", "methods.constitutional", "methods.best_of_n", "principles", "gates.reward.by", "gates.reward.model")),
     "real_data": Slice((*_ALWAYS, "seed", "real_data", "gates.decontamination"), ("real_data",)),
     "filtered": Slice((*_ALWAYS, "seed", "targets", *_THRESHOLDS, "gates.selection")),
     # The audit draws what came nearest to a threshold.

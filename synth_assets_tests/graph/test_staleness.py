@@ -98,6 +98,9 @@ def test_thresholds_benchmarks_and_the_mix_are_applied_anew_without_the_teacher(
     for step, path in orchestra.call("read"):
         table = step.removesuffix("_checks")
         known = (*SLICES[table].settings, *ELSEWHERE, *SLICES[table].files) if table in SLICES else ()
+        # What methods were to make is compared with what the gates kept: a figure of the run, and of no row.
+        if table == "filtered" and path.startswith("methods."):
+            continue
         if table in SLICES and not any(path == name or path.startswith(f"{name}.") for name in known):
             missed.add((table, path))
     assert missed == set()
