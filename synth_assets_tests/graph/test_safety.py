@@ -80,6 +80,8 @@ def test_a_hostile_run_with_a_planted_key(tmp_path: Path) -> None:
     # Pages show hostile texts as texts.
     for page in (home / "reports" / "quality_report.html", *(home / "release").rglob("*.html"), *(home / "release").rglob("*.md")):
         text = page.read_text(encoding="utf-8")
+        # The head of a card is YAML, in which a title is a value.
+        text = text.split("\n---\n", 1)[1] if page.suffix == ".md" and text.startswith("---\n") else text
         assert "<script>fetch" not in text and "<img src=x" not in text and "<style>*{display" not in text, page
         assert "](javascript:" not in text.replace("\\]", "").replace("\\[", "") or page.suffix == ".html", page
     # The key is in nothing that was written or said.
