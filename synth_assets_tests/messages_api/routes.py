@@ -79,7 +79,7 @@ class Routes:
             return exchange.deliver(refused)
         if path in {"/apply-template", "/tokenize"}:
             turns = "".join(f"<|im_start|>{m['role']}\n{m['content']}<|im_end|>\n" for m in body["messages"])
-            told = {"prompt": turns} if path == "/apply-template" else {"tokens": [ord(c) for c in turns], "count": len(turns)}
+            told: dict[str, Any] = {"prompt": turns} if path == "/apply-template" else {"tokens": [ord(c) for c in turns], "count": len(turns)}
             return exchange.send(200, json.dumps(told).encode(), answered=True)
         if path == "/detokenize":
             return exchange.send(200, json.dumps({"prompt": "".join(map(chr, body["tokens"]))}).encode(), answered=True)

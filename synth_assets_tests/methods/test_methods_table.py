@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from pydantic_core import PydanticUndefined
 
-from synth_assets.config import Methods, Section
+from synth_assets.config import Methods
+from synth_assets.config_mix import Section
 
 ROWS = [
     [cell.strip() for cell in line.strip("|").split(" | ")]
