@@ -39,7 +39,7 @@ def seen(check: str, *, stage: str = "filtered", domain: Domain = DOMAIN, before
     ],
 )
 def test_drift_warns_and_collapse_blocks(check: str, now: dict[str, float], passed: bool, blocking: bool) -> None:
-    found = seen(check, **now)
+    found = seen(check, **dict[str, Any](now))
     assert (found.passed, found.blocking) == (passed, blocking)
 
 

@@ -52,6 +52,7 @@ class DagsterUi:
     def __init__(self, env: Mapping[str, str], log: Path | None = None) -> None:
         self.env, self.port, self._log = dict(env), free_port(), log
         self.root = Path(self.env["SYNTH_HOME"])
+        self._before: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
         self.start()
@@ -65,10 +66,12 @@ class DagsterUi:
         return f"http://127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        if hasattr(self, "process"):
-            self.process.wait(60)
+        if self._before is not None:
+            self._before.wait(60)
         log = self._log.open("ab") if self._log else None
-        self.process = subprocess.Popen(command("ui", "--port", str(self.port)), env=self.env, stdout=log or subprocess.DEVNULL, stderr=subprocess.STDOUT)
+        self._before = self.process = subprocess.Popen(
+            command("ui", "--port", str(self.port)), env=self.env, stdout=log or subprocess.DEVNULL, stderr=subprocess.STDOUT
+        )
         if log:
             log.close()
         self.wait(self._ready, 180, "the UI to answer")

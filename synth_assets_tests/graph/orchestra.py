@@ -187,7 +187,8 @@ class _Dagster:
             return loaded
 
         # Reading a file checks all of it, whoever wants a part.
-        resources.load_domain, resources.load_domains = unnoted(resources.load_domain), unnoted(resources.load_domains)
+        for name in ("load_domain", "load_domains"):
+            setattr(resources, name, unnoted(getattr(resources, name)))
         Section.__getattribute__ = noting  # type: ignore[method-assign]
 
     def read(self) -> list[tuple[str, str]]:

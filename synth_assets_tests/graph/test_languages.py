@@ -13,6 +13,7 @@ from synth_assets.errors import LanguageUnsupported
 from synth_assets.methods import magpie
 from synth_assets.methods.instruction_pool import InstructionPool
 from synth_assets.quality.languages import wrong_language
+from synth_assets.teacher.messages import Profile
 from synth_assets.warehouse import Warehouse
 from synth_assets_tests.graph import chinese
 from synth_assets_tests.graph.test_run import BALANCE
@@ -82,7 +83,9 @@ def test_an_endpoint_without_raw_prompts_makes_no_magpie_rows_and_says_why(tmp_p
             monkeypatch.setenv(name, value)
         outcome = Outcome()
         with dg.build_resources({"teacher": TeacherResource()}) as resources:
-            return resources.teacher.magpie(domain, lambda own: magpie.plan(domain, InstructionPool("en", []), own), outcome), outcome
+            return resources.teacher.magpie(
+                domain, lambda own: magpie.plan(domain, InstructionPool("en", []), Profile("qwen", raw_prompt=True), own), outcome
+            ), outcome
 
     # Claude's API is known for it, so that nothing is asked; a server of one's own is asked once.
     said, outcome = made({"SYNTH_BUDGET_USD": "1"})

@@ -97,7 +97,7 @@ def test_no_attempt_is_made_twice_and_what_one_wave_left_over_is_the_nexts(toppe
     warehouse = Warehouse(topped.home / "warehouse.duckdb")
     keys = [key for row in warehouse.rows("generated_instructions") for key in row["call_keys"]]
     assert len(keys) == len(set(keys))
-    waves = warehouse.query("select wave, method, count(*) as rows from synth.generated_instructions group by all")
+    waves: list[dict[str, Any]] = warehouse.query("select wave, method, count(*) as rows from synth.generated_instructions group by all")
     assert all(row["rows"] == METHODS[row["method"]]["target"] for row in waves)
     # Six of each wave in batches of four: two are left over each time, and only the last wave's stay so.
     assert len([row for row in warehouse.rows("surplus", "zh_daily") if row["stage"] == "generated_instructions"]) < 2 * len({row["wave"] for row in waves})
