@@ -34,3 +34,10 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
     domains = write_domain(folder / "domains")
     with MessagesApi(teacher, raw_prompts=True) as api:
         yield Made(folder / "home", domains, api, synth_assets(environment(folder / "home", domains, api.url), "run"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The first test of a process here waits for the whole run that all of them look at."""
+    for item in items:
+        if item.path.parent == Path(__file__).parent and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(600))

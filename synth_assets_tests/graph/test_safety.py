@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from markdown_it import MarkdownIt
 
 from synth_assets.config_mix import NAME_PATTERN
 from synth_assets.domain_files import list_domain_names, load_domains
@@ -80,10 +81,13 @@ def test_a_hostile_run_with_a_planted_key(tmp_path: Path) -> None:
     # Pages show hostile texts as texts.
     for page in (home / "reports" / "quality_report.html", *(home / "release").rglob("*.html"), *(home / "release").rglob("*.md")):
         text = page.read_text(encoding="utf-8")
-        # The head of a card is YAML, in which a title is a value.
-        text = text.split("\n---\n", 1)[1] if page.suffix == ".md" and text.startswith("---\n") else text
+        if page.suffix == ".md":
+            # The head of a card is YAML, in which a title is a value; what follows is Markdown, which may hold HTML.
+            card = text.split("\n---\n", 1)[1] if text.startswith("---\n") else text
+            assert "](javascript:" not in card.replace("\\]", ""), page
+            text = MarkdownIt("commonmark").render(card)
         assert "<script>fetch" not in text and "<img src=x" not in text and "<style>*{display" not in text, page
-        assert "](javascript:" not in text.replace("\\]", "").replace("\\[", "") or page.suffix == ".html", page
+        assert 'href="javascript:' not in text, page
     # The key is in nothing that was written or said.
     secrets = (KEY.encode(), TOKEN.encode())
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
