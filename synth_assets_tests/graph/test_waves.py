@@ -25,7 +25,7 @@ WORDS = """
 船锚 茶壶 竹篮 雨伞 棉被 砂锅 灯笼 风筝 书桌 铁锅 木梳 纸扇 水桶 菜刀 门锁 拖把 台灯 闹钟 相册 围巾
 手套 棋盘 琴弦 镜子 梯子 扫帚 抽屉 窗帘 地毯 花盆 渔网 石磨 蜡烛 陶罐 布鞋 草帽 算盘 毛笔 砚台 屏风
 """
-METHODS = {
+METHODS: dict[str, Any] = {
     "self_instruct": {"style": "inline", "target": 6, "batch": 4},
     "magpie": {"target": 2, "batch": 2},
     "evol_instruct": {"rounds": 1, "roots": 3},
@@ -97,7 +97,7 @@ def test_no_attempt_is_made_twice_and_what_one_wave_left_over_is_the_nexts(toppe
     warehouse = Warehouse(topped.home / "warehouse.duckdb")
     keys = [key for row in warehouse.rows("generated_instructions") for key in row["call_keys"]]
     assert len(keys) == len(set(keys))
-    waves: list[dict[str, Any]] = warehouse.query("select wave, method, count(*) as rows from synth.generated_instructions group by all")
+    waves = warehouse.query("select wave, method, count(*) as rows from synth.generated_instructions group by all")
     assert all(row["rows"] == METHODS[row["method"]]["target"] for row in waves)
     # Six of each wave in batches of four: two are left over each time, and only the last wave's stay so.
     assert len([row for row in warehouse.rows("surplus", "zh_daily") if row["stage"] == "generated_instructions"]) < 2 * len({row["wave"] for row in waves})
