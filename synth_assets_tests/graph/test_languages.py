@@ -83,9 +83,7 @@ def test_an_endpoint_without_raw_prompts_makes_no_magpie_rows_and_says_why(tmp_p
             monkeypatch.setenv(name, value)
         outcome = Outcome()
         with dg.build_resources({"teacher": TeacherResource()}) as resources:
-            return resources.teacher.magpie(
-                domain, lambda own: magpie.plan(domain, InstructionPool("en", []), Profile("qwen", raw_prompt=True), own), outcome
-            ), outcome
+            return resources.teacher.magpie(domain, magpie.plan(domain, InstructionPool("en", []), Profile("qwen", raw_prompt=True), outcome), outcome), outcome
 
     # Claude's API is known for it, so that nothing is asked; a server of one's own is asked once.
     said, outcome = made({"SYNTH_BUDGET_USD": "1"})
