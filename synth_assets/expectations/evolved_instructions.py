@@ -48,10 +48,12 @@ def _free_of_scaffold(rows: StageSlice) -> list[bool]:
 
 
 def _new(rows: StageSlice) -> list[bool]:
-    """Elimination rule 1, as far as it is a matter of fact: the text of an evolution is that of no other row, its parent's least of all."""
+    """Elimination rule 1, as far as it is a matter of fact: an evolution with its input is no other row, its parent least of all."""
+    from synth_assets.conversations import prompt_of
     from synth_assets.methods.candidates import folded
 
-    asked = [folded(text) for text in texts(rows.frame, "instruction")]
+    pairs = zip(texts(rows.frame, "instruction"), texts(rows.frame, "input"), strict=True)
+    asked = [folded(prompt_of({"instruction": instruction, "input": material})) for instruction, material in pairs]
     counts = Counter(asked)
     return [number == 0 or counts[text] == 1 for text, number in zip(asked, _rounds(rows), strict=True)]
 
@@ -123,7 +125,7 @@ SUITE = Suite(
         Check(
             "evolutions_new",
             "structure",
-            "No evolution has the text of its parent or of another row, case and punctuation at the ends aside (elimination rule 1).",
+            "No evolution has the text and input of its parent or of another row, case and punctuation at the ends aside (elimination rule 1).",
             "An evolution that gained nothing.",
             holds(),
             Column("is_new", _new),
