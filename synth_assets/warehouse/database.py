@@ -75,6 +75,16 @@ class Warehouse:
                 yield con
 
     @contextmanager
+    def trial(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A transaction whose writes nobody else ever sees: it is rolled back when the block ends. Reads within see them."""
+        try:
+            with self.transaction() as con:
+                yield con
+                raise _Undone
+        except _Undone:
+            pass
+
+    @contextmanager
     def read(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection that only reads: all queries in the block, those of this class's methods too, see one state."""
         with self.exclusive():
@@ -294,6 +304,10 @@ class Warehouse:
                         f"{path} was held by {holder} for {self.lock_timeout:g} s. Close that program or its connection, then try again."
                     ) from error
             time.sleep(random.uniform(0.02, 0.08))  # noqa: S311 - not in step with others that wait
+
+
+class _Undone(Exception):  # noqa: N818 - no error
+    """Ends a trial."""
 
 
 def _table(name: str, slice_: Slice | None = None) -> Table:
