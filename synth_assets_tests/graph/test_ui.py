@@ -95,7 +95,6 @@ def test_the_lineage_shows_every_stage(ui: DagsterUi, page: Page) -> None:
     picture(page, "lineage")
 
 
-@pytest.mark.xfail(strict=False, reason="the click on the switch is lost on some machines: seen to work once, and not in three other runs")
 def test_a_schedule_is_switched_on(ui: DagsterUi, page: Page) -> None:
     assert all(one["status"] != "RUNNING" and one["description"] for one in ui.instigators().values())
     page.goto(f"{ui.url}/automation")
@@ -175,12 +174,13 @@ def test_daemon_and_web_server_are_killed_in_a_backfill_and_nothing_is_lost(ui: 
     assert set(told) <= {"runs"}, told
     ui.start()
 
-    # Those that were killed failed, and their retries end well.
-    def done() -> bool:
-        newest = {run["tags"].get("dagster/partition"): run["status"] for run in reversed(ui.runs())}
-        return (newest.get("harbours"), newest.get("piers")) == ("SUCCESS", "SUCCESS")
+    # Those that were killed failed, and are started again, though the backfill that they belong to may have ended meanwhile.
+    def newest() -> dict[str | None, str]:
+        return {run["tags"].get("dagster/partition"): run["status"] for run in reversed(ui.runs())}
 
-    ui.wait(done, 1000, "both domains to end well")
+    ui.wait(
+        lambda: {newest().get(domain) for domain in ("harbours", "piers")} == {"SUCCESS"}, 1000, lambda: f"both domains to end well; they stand so: {newest()}"
+    )
     assert Warehouse(world.home / "warehouse.duckdb").query(BALANCE) == []
 
 
