@@ -57,7 +57,7 @@ def _instructions(domain: Domain, profile: Profile) -> int:
 def rates_of(database: Warehouse, domain: str, model: str) -> Rates | None:
     """The rates of the last run of `domain`; None where it never came to the gates, or `model` did not write its answers."""
     (found,) = database.query(_COUNTS, {"domain": domain, "model": model})
-    if not found["pool"] or not found["answers"]:
+    if not found["pool"] or not found["answers"] or not found["gated"]:
         return None
     tried = max(1, found["evolved_planned"] - found["roots"])
     accepted = {"sft": found["sft"] / found["pool"], "preference": found["preference"] / max(1, found["pairs"])}
@@ -71,6 +71,7 @@ with passed as (
 ),
 account as (select stage, planned from synth.stage_accounts where domain = $domain)
 select
+    (select count(*) from account where stage = 'filtered') as gated,
     (select count(*) from synth.evolved_instructions where domain = $domain) as pool,
     (select count(*) from synth.evolved_instructions where domain = $domain and round = 0) as roots,
     (select count(*) from synth.evolved_instructions where domain = $domain and round > 0) as evolved,

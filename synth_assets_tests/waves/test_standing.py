@@ -132,3 +132,11 @@ def test_a_plan_is_written_once_and_only_grows(database: Warehouse) -> None:
 
 def test_a_domain_that_was_never_filtered_stands_nowhere(tmp_path: Path) -> None:
     assert standing(Warehouse(tmp_path / "w.duckdb"), DOMAIN, TEACHER, LIMITS) is None
+
+
+def test_a_run_that_never_came_to_the_gates_says_nothing_about_what_they_accept(tmp_path: Path) -> None:
+    database, tables = Warehouse(tmp_path / "w.duckdb"), good()
+    for stage in ("evolved_instructions", "teacher_responses", "preference_pairs"):
+        write(database, stage, tables[stage])
+    assert rates_of(database, DOMAIN.name, "teacher") is None
+    assert plans.decide(database, wanting(sft=60, waves=20), TEACHER, 7).waves == 1
