@@ -6,6 +6,7 @@ from synth_assets.accounts import Outcome, Row
 from synth_assets.config import Constitutional, Domain
 from synth_assets.forecast.best_of_n import forecast_best_of_n
 from synth_assets.forecast.interval import NOTHING, Interval
+from synth_assets.forecast.judging import MADE, forecast_verdicts
 from synth_assets.forecast.known import Driven, requests_of
 from synth_assets.forecast.parts import SAMPLES, Part, Rows, Samples, Setting, sample_rows
 from synth_assets.forecast.sizes import LIKELY_RATIO, filler
@@ -89,21 +90,24 @@ def _unverified(pairs: Sequence[tuple[str, str]]) -> list[str]:
     return ["correct"] * len(pairs)
 
 
-def forecast_pairs(setting: Setting, responses: Rows) -> list[Part]:
-    """Parts of preference_pairs."""
-    return [*_revisions(setting, responses), *forecast_best_of_n(setting, responses)]
+def forecast_pairs(setting: Setting, responses: Rows) -> tuple[list[Part], Rows]:
+    """Parts of preference_pairs, and its rows."""
+    revisions, revised = _revisions(setting, responses)
+    samples, sampled = forecast_best_of_n(setting, responses)
+    pairs = Rows([*revised.known, *sampled.known], revised.more + sampled.more)
+    return [*revisions, *samples, *forecast_verdicts(setting, pairs)], pairs
 
 
-def _revisions(setting: Setting, responses: Rows) -> list[Part]:
+def _revisions(setting: Setting, responses: Rows) -> tuple[list[Part], Rows]:
     domain, settings = setting.domain, setting.domain.methods.constitutional
     if settings is None:
-        return []
-    driven = Driven([], [], False)
+        return [], Rows()
+    driven, outcome = Driven([], [], False), Outcome()
     if responses.exact:
         rows = sorted(responses.known, key=lambda row: str(row["id"]))
-        driven = setting.known.drive(constitutional.plan(domain, rows, setting.profile, None, Outcome()))
+        driven = setting.known.drive(constitutional.plan(domain, rows, setting.profile, None, outcome))
         if driven.ended:
-            return []
+            return [], Rows(outcome.kept)
     method, written = constitutional.METHOD, (CRITIQUE, setting.typical.response)
     number, at = divmod(len(driven.sizes) - 1, 2) if driven.sizes else (-1, 1)
     pairs = Interval.exactly(driven.sizes[-1]) if driven.sizes else responses.count.capped(settings.pairs)
@@ -115,7 +119,7 @@ def _revisions(setting: Setting, responses: Rows) -> list[Part]:
     for place in (0, 1):
         this_round = pairs.scaled(0, ANSWERED, 1) if place > at else NOTHING
         parts.append(setting.part(method, place + 1, this_round + pairs.scaled(0, new_rounds, rounds), samples[place], written[place]))
-    return parts
+    return parts, Rows(more=pairs.scaled(0, MADE, 1))
 
 
 def _repeated(setting: Setting, settings: Constitutional, responses: Rows) -> float:

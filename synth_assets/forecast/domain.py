@@ -14,6 +14,7 @@ from synth_assets.forecast.answers import forecast_pairs, forecast_responses
 from synth_assets.forecast.evolution import forecast_evolved
 from synth_assets.forecast.instructions import forecast_generated
 from synth_assets.forecast.interval import NOTHING, Interval
+from synth_assets.forecast.judging import forecast_candidates, forecast_references, judge_of
 from synth_assets.forecast.known import Known
 from synth_assets.forecast.parts import Part, Setting
 from synth_assets.forecast.past import STAGES, Past
@@ -88,14 +89,19 @@ def forecast(loaded: LoadedDomain, profile: Profile, terms: Terms, known: Known,
     setting = Setting(domain, profile, known, past, typical, thinking_of(profile.model).room)
     pool = InstructionPool(domain.language, seeds)
     made, pooled = Outcome(), Outcome()
-    parts: dict[str, list[Part]] = {stage: [] for stage in STAGES}
+    judged = judge_of(setting) is not None
+    parts: dict[str, list[Part]] = {stage: [] for stage in (*STAGES, *(["filtered"] if judged else []))}
+    parts["preference_pairs"] += forecast_references(setting, seeds)
     certain = True
     for wave in range(waves):
         instructions, generated = forecast_generated(setting, seeds, pool, made, known=certain)
         evolutions, evolved = forecast_evolved(setting, seeds, generated, pooled, first=not wave)
         answers, responses = forecast_responses(setting, evolved, generated.more, verify)
-        for stage, own in zip(STAGES, (instructions, evolutions, answers, forecast_pairs(setting, responses)), strict=True):
+        revisions, pairs = forecast_pairs(setting, responses)
+        for stage, own in zip(STAGES, (instructions, evolutions, answers, revisions), strict=True):
             parts[stage] += own
+        if judged:
+            parts["filtered"] += forecast_candidates(setting, responses, pairs)
         certain = certain and generated.exact
         if wave and generated.exact and not generated.known:
             break

@@ -9,10 +9,13 @@ from dataclasses import dataclass, field
 
 from synth_assets.warehouse import Warehouse
 
-__all__ = ["Method", "Past", "Step", "past_of", "seconds_per_token"]
+__all__ = ["JUDGE", "JUDGED_PAIR", "JUDGED_ROW", "STAGES", "Method", "Past", "Step", "past_of", "seconds_per_token"]
 
 STAGES = ("generated_instructions", "evolved_instructions", "teacher_responses", "preference_pairs")
-"""The stages that ask the teacher, in the order of the graph."""
+"""The stages whose methods ask the teacher, in the order of the graph."""
+
+JUDGE, JUDGED_ROW, JUDGED_PAIR = "judge", 1, 2
+"""The reward model's own name among the methods, where it is a judge, and its steps: one answer, and a pair."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,8 @@ def past_of(warehouse: Warehouse, domain: str) -> Past:
                 own = {s["place"]: Step(s["calls"], s["tries"], s["read"], s["written"]) for s in steps if s["method"] == row["method"]}
                 if own:
                     found[row["method"]] = Method(row["candidates"], row["accepted"], own)
-    return found
+        judged = {row["place"]: Step(row["calls"], row["tries"], row["read"], row["written"]) for row in warehouse.query(_JUDGED, {"domain": domain})}
+    return found | ({JUDGE: Method(steps=judged)} if judged else {})
 
 
 def seconds_per_token(warehouse: Warehouse, model: str) -> float | None:
@@ -84,17 +88,24 @@ with stored as (
     select row_id, row->>'$.method', try_cast(row->'$.call_keys' as varchar[]), true from synth.surplus where domain = $domain and stage = $stage
 ),
 used as (select distinct key, row_id from synth.call_uses where domain = $domain and stage = $stage),
-made as (select * from stored where row_id in (select row_id from used))
+made as (select * from stored where row_id in (select row_id from used)),
+paid as (select key, count(*) as tries, sum(input_tokens) as read, sum(output_tokens) as written from synth.teacher_calls group by key)
 """
+_EACH = """count(*) as calls, (sum(tries) / count(*))::double as tries,
+    (sum(read) / sum(tries))::double as read, (sum(written) / sum(tries))::double as written"""
 _CANDIDATES = f"{_MADE} select method, count(*) as candidates, count(*) filter (where accepted) as accepted from made group by 1"  # noqa: S608 - constants
-_STEPS = f"""{_MADE}
-, placed as (
-    select distinct m.method, u.key, coalesce(list_position(m.call_keys, u.key), 1) as place from used u join made m using (row_id)
-),
-paid as (
-    select key, count(*) as tries, sum(input_tokens) as read, sum(output_tokens) as written from synth.teacher_calls group by key
+_PLACED = """
+placed as (
+    -- A call that is not among the row's own is a judge's.
+    select distinct m.method, u.key, coalesce(list_position(m.call_keys, u.key), if(len(m.call_keys) > 0, 0, 1)) as place from used u join made m using (row_id)
 )
-select method, place, count(*) as calls, (sum(tries) / count(*))::double as tries,
-    (sum(read) / sum(tries))::double as read, (sum(written) / sum(tries))::double as written
-from placed join paid using (key) group by 1, 2
+"""
+_STEPS = f"{_MADE}, {_PLACED} select method, place, {_EACH} from placed join paid using (key) where place > 0 group by 1, 2"  # noqa: S608 - constants
+_JUDGED = f"""
+{_MADE.format(stage="preference_pairs").replace("$stage", "'preference_pairs'")}, {_PLACED},
+judged as (
+    select distinct key, {JUDGED_PAIR} as place from placed where place = 0
+    union select distinct key, {JUDGED_ROW} from synth.call_uses where domain = $domain and stage = 'filtered'
+)
+select place, {_EACH} from judged join paid using (key) group by 1
 """  # noqa: S608 - constants

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from synth_assets.accounts import Outcome
 from synth_assets.cli import main
 from synth_assets.config import Domain
+from synth_assets.conversations import prompt_of
 from synth_assets.domain_files import LoadedDomain, load_domain, shipped_folder
 from synth_assets.errors import BudgetExceeded
-from synth_assets.forecast.domain import DomainForecast, Terms, forecast
+from synth_assets.forecast.domain import DomainForecast, Terms, Use, forecast
 from synth_assets.forecast.estimate import require_budget
 from synth_assets.forecast.instructions import expected_attempts
 from synth_assets.forecast.interval import Interval
@@ -26,12 +27,15 @@ from synth_assets.identity import digest
 from synth_assets.methods import best_of_n, constitutional, distillation, evol_instruct, magpie, reasoning, self_instruct
 from synth_assets.methods import seeds as seeds_method
 from synth_assets.methods.instruction_pool import InstructionPool
-from synth_assets.methods.scoring import Direct
+from synth_assets.methods.judge import Judge
+from synth_assets.methods.scoring import Direct, score_pairs
 from synth_assets.records import SeedRecord
 from synth_assets.teacher.messages import Plan, Profile, Reply, Request
 from synth_assets.teacher.prices import Price
 from synth_assets_tests.methods.driving import LARGE, SEEDS, SMALL, TOPICS, make_domain
 
+RATED = ("Instruction following", "Truthfulness", "Honesty", "Helpfulness")
+ASKING = (*STAGES, "filtered")
 PRICE = Price(3.0, 15.0)
 TERMS = Terms(PRICE)
 METHODS: dict[str, dict[str, Any]] = {
@@ -54,6 +58,13 @@ def loaded(language: str = "en", **changes: dict[str, Any]) -> LoadedDomain:
     return LoadedDomain(domain, Path(), list(enumerate(records, start=1)), [], {}, "")
 
 
+def judged(found: LoadedDomain) -> LoadedDomain:
+    """The same domain with the teacher as its reward model."""
+    gates = found.config.gates
+    config = found.config.model_copy(update={"gates": gates.model_copy(update={"reward": gates.reward.model_copy(update={"by": "judge"})})})
+    return LoadedDomain(config, found.folder, found.seeds, found.curated, found.benchmarks, found.digest)
+
+
 class World:
     """A teacher that answers by `style`, and what it was paid for: the run is broken off after `most` calls."""
 
@@ -61,7 +72,7 @@ class World:
         self.style = style
         self.most = most
         self.paid: dict[Request, Reply] = {}
-        self.used: dict[str, list[Request]] = {stage: [] for stage in STAGES}
+        self.used: dict[str, list[Request]] = {stage: [] for stage in ASKING}
 
     def reply(self, request: Request, stage: str) -> Reply:
         if request not in self.paid:
@@ -82,6 +93,8 @@ class World:
         text = {"refused": "", "wordless": "ok"}.get(style, f"Tell how item {number % 997} of row {number % 89} was made, and by whom exactly {number}.")
         if style == "good" and request.max_tokens == evol_instruct.JUDGE_TOKENS:
             text = "Not equal"
+        if style == "good" and "Honesty" in "".join([request.system, *(m.content for m in request.messages)]):
+            text = "\n".join(f"{letter}{name}: {number % 5 + 1}" for letter in ("", "A ", "B ") for name in RATED)
         if style == "good" and any("<think>" in part for part in (request.system, *(message.content for message in request.messages))):
             text = f"<think>\nSeven, since {number}.\n</think>\nAnswer: 7"
         return Reply(key, text, stop, "teacher")
@@ -93,6 +106,9 @@ class World:
         seeds_method.seeds(loaded_domain, made[0])
         seeds = self._sorted(made[0].kept)
         pool = InstructionPool(domain.language, seeds)
+        judge = Judge(profile, domain.language, 1.0) if domain.gates.reward.by == "judge" else None
+        if judge is not None:
+            self._drive(judge.score([prompt_of(row) for row in seeds], [row["response"] for row in seeds]), STAGES[3])
         for wave in range(waves):
             before = [len(outcome.kept) for outcome in made]
             self._drive(self_instruct.plan(domain, pool, profile, made[1]), STAGES[0])
@@ -105,12 +121,17 @@ class World:
             self._drive(distillation.plan(domain, [row for row in evolved if row["answer"] is None], profile, made[3]), STAGES[2])
             answered = self._sorted(made[3].kept[before[3] :])
             self._drive(constitutional.plan(domain, answered, profile, None, made[4]), STAGES[3])
-            self._drive(best_of_n.plan(domain, answered, profile, Direct("", lambda prompts, texts: np.zeros(len(texts))), made[4]), STAGES[3])
+            scorer = judge or Direct("", lambda prompts, texts: np.zeros(len(texts)))
+            self._drive(best_of_n.plan(domain, answered, profile, scorer, made[4]), STAGES[3])
             if wave and not generated:
                 break
+        if judge is not None:
+            self._drive(score_pairs(judge, 1, made[4]), STAGES[3])
+            rows = [(row["prompt"], row["response"]) for row in made[3].kept] + [(row["prompt"], row["chosen"]) for row in made[4].kept]
+            self._drive(judge.score([prompt for prompt, _ in rows], [text for _, text in rows]), "filtered")
         return {stage: outcome.kept for stage, outcome in zip(STAGES, made[1:], strict=True)}
 
-    def _drive(self, plan: Plan, stage: str) -> None:
+    def _drive(self, plan: Plan[Any], stage: str) -> None:
         try:
             batch = next(plan)
             while True:
@@ -128,7 +149,7 @@ def verify(pairs: Any) -> list[str]:
 
 def within(found: DomainForecast, used: dict[str, list[Request]], *, tries: int = 1) -> None:
     for stage, requests in used.items():
-        use = found.stages[stage]
+        use = found.stages.get(stage, Use())
         for tokens in ((1 / 6, 0.0), (0.9, 1.0)):
             read = [tokens[0] * sum(len(t.encode()) for t in (r.system, *(m.content for m in r.messages))) for r in requests for _ in range(tries)]
             written = [tokens[1] * r.max_tokens for r in requests for _ in range(tries)]
@@ -145,9 +166,13 @@ def within(found: DomainForecast, used: dict[str, list[Request]], *, tries: int 
     st.sampled_from([LARGE, SMALL]),
     st.booleans(),
     st.sampled_from([1, 3]),
+    st.booleans(),
 )
-def test_the_interval_holds_what_is_used_whatever_the_teacher_answers(style: str, language: str, profile: Profile, judge: bool, waves: int) -> None:
+def test_the_interval_holds_what_is_used_whatever_the_teacher_answers(
+    style: str, language: str, profile: Profile, judge: bool, waves: int, judges_rows: bool
+) -> None:
     domain, world = loaded(language, evol_instruct={"judge": judge}), World(style)
+    domain = judged(domain) if judges_rows else domain
     found = forecast(domain, profile, TERMS, world.known(), {}, verify, waves)
     world.run(domain, profile, waves)
     within(found, world.used)
@@ -155,17 +180,20 @@ def test_the_interval_holds_what_is_used_whatever_the_teacher_answers(style: str
 
 
 @settings(max_examples=20, deadline=None)
-@given(st.sampled_from(["good", "mixed"]), st.sampled_from([LARGE, SMALL]), st.integers(0, 140), st.sampled_from([None, 5]), st.sampled_from([1, 3]))
+@given(
+    st.sampled_from(["good", "mixed"]), st.sampled_from([LARGE, SMALL]), st.integers(0, 240), st.sampled_from([None, 5]), st.sampled_from([1, 3]), st.booleans()
+)
 def test_what_is_left_of_a_run_that_was_broken_off_anywhere_is_within_the_interval(
-    style: str, profile: Profile, calls: int, roots: int | None, waves: int
+    style: str, profile: Profile, calls: int, roots: int | None, waves: int, judges_rows: bool
 ) -> None:
     domain, world = loaded(evol_instruct={"roots": roots}), World(style, most=calls)
+    domain = judged(domain) if judges_rows else domain
     try:
         world.run(domain, profile, waves)
     except KeyboardInterrupt:
         assert len(world.paid) == calls
     found = forecast(domain, profile, TERMS, world.known(), {}, verify, waves)
-    world.most, world.used = 1 << 30, {stage: [] for stage in STAGES}
+    world.most, world.used = 1 << 30, {stage: [] for stage in ASKING}
     world.run(domain, profile, waves)
     within(found, world.used)
     again = forecast(domain, profile, TERMS, world.known(), {}, verify, waves).use

@@ -1,0 +1,92 @@
+"""What the teacher is asked as a judge: every reference response once, best-of-n's samples, every pair in both orders, and every row that may be released.
+
+Nothing where the domain's reward model asks nobody. References that are calibrated already are not judged again, which only the warehouse knows, so
+that their low end is nothing. Invariant: as of every forecast, what a run then asks is within low and high.
+"""
+
+from collections.abc import Sequence
+
+from synth_assets.accounts import Outcome, Row
+from synth_assets.conversations import prompt_of
+from synth_assets.forecast.interval import Interval
+from synth_assets.forecast.known import requests_of
+from synth_assets.forecast.parts import Part, Rows, Samples, Setting, sample_rows
+from synth_assets.forecast.past import JUDGE, JUDGED_PAIR, JUDGED_ROW
+from synth_assets.forecast.sizes import LIKELY_RATIO, filler
+from synth_assets.methods import scoring
+from synth_assets.methods.judge import Judge
+from synth_assets.teacher.messages import Plan, Request
+
+__all__ = ["MADE", "forecast_candidates", "forecast_references", "forecast_verdicts", "judge_of", "judged_rows"]
+
+VERDICT_TOKENS = 80.0
+"""Of a judgement, where no earlier run says it: a reason and four lines."""
+MADE = 0.8
+"""Share of the pairs that are drawn which have two sides, likewise."""
+
+
+def judge_of(setting: Setting) -> Judge | None:
+    """The judge of the domain, if it has one."""
+    # However many judgements cannot be read: that ends a run, and no estimate.
+    return Judge(setting.profile, setting.domain.language, 1.0) if setting.domain.gates.reward.by == "judge" else None
+
+
+def forecast_references(setting: Setting, seeds: Sequence[Row]) -> list[Part]:
+    """Parts of preference_pairs: the seeds' responses, once for the domain and the judge."""
+    judge = judge_of(setting)
+    if judge is None:
+        return []
+    missing = setting.known.drive(judge.score([prompt_of(row) for row in seeds], [row["response"] for row in seeds])).missing
+    return [_part(setting, JUDGED_ROW, Interval(0, len(missing), len(missing)), Samples.exactly(missing))] if missing else []
+
+
+def judged_rows(setting: Setting, judge: Judge, missing: Sequence[Request], more: Interval) -> list[Part]:
+    """Single answers: requests that are certain, and others of which only the number is known."""
+    found = [_part(setting, JUDGED_ROW, Interval.exactly(len(missing)), Samples.exactly(missing))] if missing else []
+    return found + ([_part(setting, JUDGED_ROW, more, _samples(setting, judge, pairs=False))] if more.high else [])
+
+
+def forecast_verdicts(setting: Setting, pairs: Rows) -> list[Part]:
+    """Parts of preference_pairs: every pair, in both orders."""
+    judge = judge_of(setting)
+    if judge is None:
+        return []
+    if pairs.exact:
+        outcome = Outcome(planned=len(pairs.known), kept=[dict(row) for row in pairs.known])
+        missing = setting.known.drive(scoring.score_pairs(judge, 0, outcome)).missing
+        return [_part(setting, JUDGED_PAIR, Interval.exactly(len(missing)), Samples.exactly(missing))] if missing else []
+    return [_part(setting, JUDGED_PAIR, pairs.count.scaled(0, 2, 2), _samples(setting, judge, pairs=True))]
+
+
+def forecast_candidates(setting: Setting, responses: Rows, pairs: Rows) -> list[Part]:
+    """Parts of filtered: every answer, and the chosen answer of every pair."""
+    judge = judge_of(setting)
+    if judge is None:
+        return []
+    rows = [(row["prompt"], row["response"]) for row in responses.known] + [(row["prompt"], row["chosen"]) for row in pairs.known]
+    if responses.exact and pairs.exact:
+        return judged_rows(setting, judge, setting.known.drive(judge.score(*_columns(rows))).missing, Interval.exactly(0))
+    return judged_rows(setting, judge, [], (responses.count + pairs.count).scaled(0, 1, 1))
+
+
+def _columns(rows: Sequence[tuple[str, str]]) -> tuple[list[str], list[str]]:
+    return [prompt for prompt, _ in rows], [response for _, response in rows]
+
+
+def _part(setting: Setting, place: int, calls: Interval, samples: Samples) -> Part:
+    return setting.part(JUDGE, place, calls, samples, VERDICT_TOKENS, measured=samples.short is samples.long)
+
+
+def _samples(setting: Setting, judge: Judge, *, pairs: bool) -> Samples:
+    """Judgements of the shortest answers, of usual ones, and of the longest."""
+    methods, ratio = setting.domain.methods, LIKELY_RATIO[setting.domain.language]
+    asked = (methods.distillation, methods.constitutional, methods.best_of_n, methods.reasoning)
+    longest = max(settings.max_tokens for settings in asked if settings is not None)
+
+    def sized(prompt: int, response: int) -> Sequence[Request]:
+        prompts, responses = _columns([(row["instruction"], filler(response)) for row in sample_rows(setting.domain, prompt)])
+        plan: Plan = judge.compare(prompts, responses, responses) if pairs else judge.score(prompts, responses)  # type: ignore[assignment]
+        return requests_of(plan, lambda request: "x", 1)[0]
+
+    usual = sized(int(setting.typical.instruction / ratio), int(setting.typical.response / ratio))
+    return Samples(sized(1, 1), usual, sized(2 * setting.longest() + 2, longest))
