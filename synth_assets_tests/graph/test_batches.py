@@ -14,7 +14,6 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 STAGES = ("generated_instructions", "evolved_instructions", "teacher_responses", "preference_pairs")
 
 
-@pytest.mark.xfail(strict=False, reason="passed before the stages changed, and was not seen to end since: take this mark away when it has passed")
 def test_a_domain_by_batches_ends_in_the_same_rows(tmp_path: Path) -> None:
     methods = {
         "evol_instruct": {"rounds": 1, "roots": 3},
@@ -43,7 +42,6 @@ def test_a_domain_by_batches_ends_in_the_same_rows(tmp_path: Path) -> None:
     assert {row["key"] for row in ours["teacher_calls"]} == {row["key"] for row in theirs["teacher_calls"]}
 
 
-@pytest.mark.xfail(strict=False, reason="passed before the stages changed, and was not seen to end since: take this mark away when it has passed")
 def test_the_sensor_asks_after_open_batches_and_runs_the_domain_when_they_have_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with MessagesApi(teacher) as api:
         methods = {"evol_instruct": {"rounds": 1, "roots": 2}}

@@ -17,7 +17,6 @@ WHOLE = {"evol_instruct": {"rounds": 1}, "constitutional": {"pairs": 1000}}
 
 @pytest.mark.slow
 @pytest.mark.timeout(500)
-@pytest.mark.xfail(strict=False, reason="a check that blocked the run was mended after it was last seen: take this mark away when it has passed")
 def test_a_preview_shows_every_stage_and_the_run_pays_none_of_it_again(tmp_path: Path) -> None:
     home = tmp_path / "home"
     with MessagesApi(inventive, raw_prompts=True) as api:

@@ -52,7 +52,6 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         yield World(folder / "home", write_domain(folder / "domains", spot_check=SPOT_CHECK), api)
 
 
-@pytest.mark.xfail(strict=False, reason="passed before the stages changed, and was not seen to end since: take this mark away when it has passed")
 def test_verdicts_from_an_unread_sample_to_a_mix(world: World) -> None:
     # Nobody has read the sample: the mix waits.
     code, said = world.run("--to", "mixed")
