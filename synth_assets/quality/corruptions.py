@@ -16,6 +16,8 @@ from synth_assets.quality.words import HAN
 __all__ = ["KINDS", "corrupted"]
 
 _TOKEN = re.compile(rf"[{HAN}]|[^\s{HAN}]+")
+_SPECIFIC = re.compile(r"\d+(?:[.,:]\d+)*%?|(?<=[a-z,;:] )[A-Z][\w'-]+|\b[A-Z]{2,}\b|[“\"《「][^“”\"》」\n]{2,60}[”\"》」]|`[^`\n]+`")
+_MARKS = re.compile(r"^[ \t]*(?:#{1,6}[ \t]+|[-*•][ \t]+|\d{1,3}[.)、][ \t]*)|\*\*|`")
 _NUMBER = re.compile(r"\d+(?:,\d{3})*(?:\.\d+)?")
 
 _HOLLOW = {
@@ -201,6 +203,21 @@ def _other_number(number: str, random: Random) -> str:
     return number[:position] + digit + number[position + 1 :]
 
 
+def _vague(prompt: str, answer: str, others: Sequence[str], random: Random) -> str | None:
+    """Every figure, name, quotation and bit of code has become a general word."""
+    words = ("一些", "某个", "这样的") if _language(answer) == "zh" else ("some", "something", "this", "various things")
+    worse = _SPECIFIC.sub(lambda _: random.choice(words), answer)
+    return worse if worse != answer else None
+
+
+def _flattened(prompt: str, answer: str, others: Sequence[str], random: Random) -> str | None:
+    """One block of text: no lists, headings, emphasis or paragraphs."""
+    if "```" in answer or "\n" not in answer.strip():
+        return None
+    lines = (_MARKS.sub("", line).strip() for line in answer.splitlines())
+    return ("" if _language(answer) == "zh" else " ").join(line for line in lines if line)
+
+
 Corruption = Callable[[str, str, Sequence[str], Random], str | None]
 
 KINDS: dict[str, Corruption] = {
@@ -219,5 +236,7 @@ KINDS: dict[str, Corruption] = {
     "mixed_up": _mixed_up,
     "leaked": _leaked,
     "miscalculated": _miscalculated,
+    "vague": _vague,
+    "flattened": _flattened,
 }
 """All kinds by name."""

@@ -14,6 +14,7 @@ from math import log1p, nan
 import numpy as np
 from numpy.typing import NDArray
 
+from synth_assets.quality.asked_form import LIST_ITEM, fulfilled
 from synth_assets.quality.embeddings import Embed
 from synth_assets.quality.equations import check_equations, final_number, numbers
 from synth_assets.quality.languages import is_about_languages
@@ -26,14 +27,17 @@ from synth_assets.quality.words import HAN, ngrams, words
 
 __all__ = ["FEATURES", "FEATURE_SET", "RELEVANCE", "Feature", "Table", "features", "is_chinese"]
 
-FEATURE_SET = 1
+FEATURE_SET = 2
 """Raised whenever a feature is added, removed or measured in another way: weights of another set mean nothing here."""
 
 Table = NDArray[np.float64]
 """Shape (answers, features), columns in the order of `FEATURES`, NaN where a feature has no meaning."""
 
-LONGEST = 150
+LONGEST = 300
 """Words from which more length, and content words from which more content, count no further: long answers cannot win by length."""
+
+COVERED = 0.4
+"""Share of the prompt's content words from which more counts no further: a good answer need not repeat the question, and a restatement of it does."""
 
 RELEVANT = 0.7
 """Cosine of prompt and answer from which more counts no further: the nearest answer of all repeats the prompt."""
@@ -54,7 +58,10 @@ _SMALL_TALK = re.compile(
     r"|希望.{0,8}帮助|随时.{0,6}(?:告诉|提问|联系)|很(?:乐意|高兴)|很?好的问题|感谢.{0,4}提问|^(?:好的|当然)[，,！!。]|需要(?:记住|注意)的是|^(?:总而言之|总之|综上)",
     re.IGNORECASE,
 )
-_LIST_ITEM = re.compile(r"^[ \t]*(?:[-*•]|\d{1,3}[.)、])[ \t]*\S", re.MULTILINE)
+_HEADING = re.compile(r"^[ \t]*(?:#{1,6}[ \t]+\S.*|\*\*[^*\n]{2,80}\*\*:?|[^\s.!?。！？\n][^.!?。！？\n]{0,60}[:：])[ \t]*$", re.MULTILINE)
+_EMPHASIS = re.compile(r"\*\*[^*\n]{2,80}\*\*|`[^`\n]+`")
+_SPECIFIC = re.compile(r"\d+(?:[.,:]\d+)*|(?<=[a-z,;:()] )[A-Z][\w'-]+|\b[A-Z]{2,}\b|[“\"《「][^“”\"》」\n]{2,60}[”\"》」]|`[^`\n]+`")
+"""Numbers, names within a sentence, abbreviations, titles and quotations, code."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +136,7 @@ def _content(row: _Row) -> float:
 
 def _coverage(row: _Row) -> float:
     content = set(row.asked) - row.stops
-    return len(content & set(row.told)) / len(content) if content else nan
+    return min(COVERED, len(content & set(row.told)) / len(content)) if content else nan
 
 
 def _echo(row: _Row) -> float:
@@ -173,7 +180,24 @@ def _other_script(row: _Row) -> float:
 
 
 def _lists(row: _Row) -> float:
-    return min(log1p(len(_LIST_ITEM.findall(row.answer))), log1p(10))
+    return min(log1p(len(LIST_ITEM.findall(row.answer))), log1p(10))
+
+
+def _structure(row: _Row) -> float:
+    paragraphs = len([part for part in re.split(r"\n\s*\n", row.answer) if part.strip()]) - 1
+    marks = len(_HEADING.findall(row.answer)) + len(_EMPHASIS.findall(row.answer)) + row.answer.count("```") // 2
+    return min(log1p(max(0, paragraphs) + marks), log1p(10))
+
+
+def _specific(row: _Row) -> float:
+    asked = {found.lower() for found in _SPECIFIC.findall(row.prompt)}
+    told = {found.lower() for found in _SPECIFIC.findall(row.answer)}
+    return min(log1p(len(told - asked)), log1p(20))
+
+
+def _fulfils(row: _Row) -> float:
+    share = fulfilled(row.prompt, row.answer)
+    return nan if share is None else share
 
 
 def _small_talk(row: _Row) -> float:
@@ -196,7 +220,7 @@ def _unsupported_result(row: _Row) -> float:
 FEATURES = (
     Feature("length", 1, f"logarithm of the number of words, constant from {LONGEST} words on", _length),
     Feature("content", 1, f"logarithm of the number of different content words that the prompt has not, constant from {LONGEST} on", _content),
-    Feature("coverage", 1, "share of the prompt's content words that the answer uses", _coverage),
+    Feature("coverage", 1, f"share of the prompt's content words that the answer uses, constant from {COVERED} on", _coverage),
     Feature("echo", -1, "share of the answer's word 4-grams that stand in the prompt", _echo),
     Feature("unfinished", -1, "ends in the middle of a sentence, a list or a code block", _unfinished),
     Feature("late_start", -1, "begins in lower case or with a word that refers back", _late_start),
@@ -206,6 +230,9 @@ FEATURES = (
     Feature("scaffold", -1, "shows a chat template, a prompt's scaffold or canned phrases about the teacher's training", _scaffold),
     Feature("other_script", -1, "Chinese where the prompt is not, or the reverse, though the prompt is not about languages", _other_script),
     Feature("lists", 0, "logarithm of the number of list items, constant from 10 on", _lists),
+    Feature("structure", 1, "logarithm of the number of paragraphs, headings, emphases and code blocks, constant from 10 on", _structure),
+    Feature("specific", 1, "logarithm of the number of different figures, names, quotations and bits of code that the prompt has not, constant from 20 on", _specific),
+    Feature("fulfils", 1, "share of the forms that the prompt asks for (a number of items, a length, a table, code, a letter) that the answer has", _fulfils),
     Feature("small_talk", -1, "share of the sentences that are phrases of politeness without content", _small_talk),
     Feature("false_sum", -1, "states a sum that is false", _false_sum),
     Feature("unsupported_result", -1, "the number on the answer line occurs nowhere before it", _unsupported_result),

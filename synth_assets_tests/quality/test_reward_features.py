@@ -1,5 +1,7 @@
 """Each feature on answers where a reader knows what it should be."""
 
+from math import isnan, log1p
+
 import pytest
 
 from synth_assets.quality.reward_features import FEATURES, features, is_chinese
@@ -41,7 +43,7 @@ def test_unfinished(answer: str, expected: float) -> None:
         ("late_start", "it boils.", 1),
         ("late_start", "Italy is warm.", 0),
         ("late_start", "因此水会沸腾。", 1),
-        ("coverage", "The kitchen uses of vinegar: two.", 0.8),
+        ("coverage", "The kitchen uses of vinegar: two.", 0.4),
         ("coverage", "Nothing of the kind.", 0),
         ("echo", "List two uses of vinegar in the kitchen.", 1),
         ("echo", "It cleans.", 0),
@@ -63,10 +65,21 @@ def test_unfinished(answer: str, expected: float) -> None:
         ("unsupported_result", "2 + 2 = 4\nAnswer: 4", 0),
         ("unsupported_result", "Answer: 5", 0),
         ("lists", "No list here.", 0),
+        ("structure", "One plain paragraph.", 0),
+        ("structure", "**Glass:** wipe it.\n\nThen rinse `twice`.", log1p(3)),
+        ("structure", "## Cleaning\nWipe.\n\n## Pickling\nBoil.", log1p(3)),
+        ("specific", "It cleans some things.", 0),
+        ("specific", "Wipe glass in Rome at 40 degrees with 2 spoons.", log1p(3)),
+        ("fulfils", "1. cleaning\n2. pickling", 1),
+        ("fulfils", "1. cleaning\n2. pickling\n3. cooking", 0),
     ],
 )
 def test_features(name: str, answer: str, expected: float) -> None:
     assert value(name, answer) == pytest.approx(expected)
+
+
+def test_a_prompt_that_asks_for_no_form_says_nothing() -> None:
+    assert isnan(value("fulfils", "It cleans.", prompt="What is vinegar good for?"))
 
 
 def test_a_translation_may_be_in_the_other_script() -> None:
