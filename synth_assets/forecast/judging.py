@@ -5,6 +5,7 @@ that their low end is nothing. Invariant: as of every forecast, what a run then 
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 from synth_assets.accounts import Outcome, Row
 from synth_assets.conversations import prompt_of
@@ -85,7 +86,7 @@ def _samples(setting: Setting, judge: Judge, *, pairs: bool) -> Samples:
 
     def sized(prompt: int, response: int) -> Sequence[Request]:
         prompts, responses = _columns([(row["instruction"], filler(response)) for row in sample_rows(setting.domain, prompt)])
-        plan: Plan = judge.compare(prompts, responses, responses) if pairs else judge.score(prompts, responses)  # type: ignore[assignment]
+        plan: Plan[Any] = judge.compare(prompts, responses, responses) if pairs else judge.score(prompts, responses)
         return requests_of(plan, lambda request: "x", 1)[0]
 
     usual = sized(int(setting.typical.instruction / ratio), int(setting.typical.response / ratio))

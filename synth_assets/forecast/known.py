@@ -42,7 +42,7 @@ class Known:
         plan.close()
         return len(self.missing(batch)) / len(set(batch)) if batch else 1.0
 
-    def drive(self, plan: Plan, most: int | None = None) -> "Driven":
+    def drive(self, plan: Plan[Any], most: int | None = None) -> "Driven":
         """Drive `plan` as far as the ledger goes, over `most` batches at most."""
         sizes: list[int] = []
         try:

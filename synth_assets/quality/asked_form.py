@@ -35,7 +35,11 @@ _LENGTH = re.compile(
     rf"|{_HAN_N}(字|句话|段)",
     re.IGNORECASE,
 )
-_LIST = re.compile(r"\b(?:a\s+list\s+of|list\s+(?:the|some|all|out)|bullet(?:ed)?\b|bullet\s+points|step[- ]by[- ]step|steps\s+(?:to|for|of)|checklist|outline)\b|清单|列表|要点|步骤|分步", re.IGNORECASE)
+_LIST = re.compile(
+    r"\b(?:a\s+list\s+of|list\s+(?:the|some|all|out)|bullet(?:ed)?\b|bullet\s+points|step[- ]by[- ]step|steps\s+(?:to|for|of)|checklist|outline)\b"
+    r"|清单|列表|要点|步骤|分步",
+    re.IGNORECASE,
+)
 _TABLE = re.compile(r"\b(?:a|in|as\s+a|the\s+following)\s+(?:\w+\s+){0,2}table\b(?!spoon)|表格", re.IGNORECASE)
 _CODE = re.compile(
     r"\b(?:write|create|implement|give|show|provide|generate|code)\b[^.?!\n]{0,60}\b(?:python|javascript|java|c\+\+|c#|sql|html|css|bash|shell|regex|rust|go|php|ruby)?\s*"
@@ -43,10 +47,16 @@ _CODE = re.compile(
     re.IGNORECASE,
 )
 _LETTER = re.compile(r"\b(?:write|draft|compose|create)\b[^.?!\n]{0,50}\b(?:e-?mail|letter)\b|写[^。？！\n]{0,20}(?:邮件|信)", re.IGNORECASE)
-_POEM = re.compile(r"\b(?:write|compose|create|generate)\b[^.?!\n]{0,40}\b(?:poem|haiku|sonnet|limerick|song|lyrics|verse)\b|写[^。？！\n]{0,15}(?:诗|歌词)", re.IGNORECASE)
+_POEM = re.compile(
+    r"\b(?:write|compose|create|generate)\b[^.?!\n]{0,40}\b(?:poem|haiku|sonnet|limerick|song|lyrics|verse)\b|写[^。？！\n]{0,15}(?:诗|歌词)", re.IGNORECASE
+)
 _JSON = re.compile(r"\bjson\b", re.IGNORECASE)
-_GREETING = re.compile(r"^\s*(?:\**subject\**:|dear\b|hi\b|hello\b|hey\b|to\s+whom|good\s+(?:morning|afternoon|day)|尊敬的|亲爱的|您好|你好|主题)", re.IGNORECASE | re.MULTILINE)
-_CODE_MARK = re.compile(r"```|^\s*(?:def |class |import |from \w+ import|function |const |let |var |SELECT |select |#include|public |<\w+[^>]*>|for .*:|\w+\s*=\s*\S)", re.MULTILINE)
+_GREETING = re.compile(
+    r"^\s*(?:\**subject\**:|dear\b|hi\b|hello\b|hey\b|to\s+whom|good\s+(?:morning|afternoon|day)|尊敬的|亲爱的|您好|你好|主题)", re.IGNORECASE | re.MULTILINE
+)
+_CODE_MARK = re.compile(
+    r"```|^\s*(?:def |class |import |from \w+ import|function |const |let |var |SELECT |select |#include|public |<\w+[^>]*>|for .*:|\w+\s*=\s*\S)", re.MULTILINE
+)
 
 
 @dataclass(frozen=True)

@@ -231,7 +231,12 @@ FEATURES = (
     Feature("other_script", -1, "Chinese where the prompt is not, or the reverse, though the prompt is not about languages", _other_script),
     Feature("lists", 0, "logarithm of the number of list items, constant from 10 on", _lists),
     Feature("structure", 1, "logarithm of the number of paragraphs, headings, emphases and code blocks, constant from 10 on", _structure),
-    Feature("specific", 1, "logarithm of the number of different figures, names, quotations and bits of code that the prompt has not, constant from 20 on", _specific),
+    Feature(
+        "specific",
+        1,
+        "logarithm of the number of different figures, names, quotations and bits of code that the prompt has not, constant from 20 on",
+        _specific,
+    ),
     Feature("fulfils", 1, "share of the forms that the prompt asks for (a number of items, a length, a table, code, a letter) that the answer has", _fulfils),
     Feature("small_talk", -1, "share of the sentences that are phrases of politeness without content", _small_talk),
     Feature("false_sum", -1, "states a sum that is false", _false_sum),

@@ -306,7 +306,7 @@ class Warehouse:
             time.sleep(random.uniform(0.02, 0.08))  # noqa: S311 - not in step with others that wait
 
 
-class _Undone(Exception):  # noqa: N818 - no error
+class _Undone(Exception):
     """Ends a trial."""
 
 

@@ -43,7 +43,14 @@ def test_what_is_asked_for_is_looked_for(prompt: str, answer: str, expected: flo
 
 @pytest.mark.parametrize(
     "prompt",
-    ["Why is the sky blue?", "My three cats sleep all day. Is that normal?", "What does a tablespoon hold?", "为什么天是蓝的？", "", "It took five years to write. Why?"],
+    [
+        "Why is the sky blue?",
+        "My three cats sleep all day. Is that normal?",
+        "What does a tablespoon hold?",
+        "为什么天是蓝的？",
+        "",
+        "It took five years to write. Why?",
+    ],
 )
 def test_a_prompt_that_asks_for_no_form(prompt: str) -> None:
     assert fulfilled(prompt, "Because.") is None
