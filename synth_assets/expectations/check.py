@@ -126,7 +126,8 @@ class Suite:
 
 def texts(frame: "pandas.DataFrame", column: str) -> list[str]:
     """A column as texts; null becomes empty."""
-    return [value if isinstance(value, str) else "" for value in frame[column]]
+    # Arrow's arrays take 20 times as long to go through as the array of objects that is made of them.
+    return [value if isinstance(value, str) else "" for value in frame[column].to_numpy(dtype=object)]
 
 
 def items(value: Any) -> list[Any]:

@@ -85,14 +85,23 @@ def evaluate(*work: tuple["pandas.DataFrame", Mapping[str, Any]]) -> dict[str, V
     library, context = _library(), _context()
     verdicts: dict[str, Verdict] = {}
     with _one_at_a_time, _source(context) as source:
-        whole = source.add_dataframe_asset("rows").add_batch_definition_whole_dataframe("all")
-        for frame, expectations in work:
+        batches = source.add_dataframe_asset("rows").add_batch_definition_whole_dataframe("all")
+        for frame, expectations in (part for whole in work for part in _narrowed(*whole)):
             # Results come back in another order, so each carries its name.
             named = [expectation.copy(update={"meta": {"name": name}}) for name, expectation in expectations.items()]
             suite = library.ExpectationSuite(name="suite", expectations=named)
-            results = whole.get_batch({"dataframe": frame}).validate(suite, result_format=_result_format(frame)).results if named else ()
+            results = batches.get_batch({"dataframe": frame}).validate(suite, result_format=_result_format(frame)).results if named else ()
             verdicts |= {result.expectation_config.meta["name"]: _verdict(result, len(frame)) for result in results}
     return verdicts
+
+
+def _narrowed(frame: "pandas.DataFrame", expectations: Mapping[str, Any]) -> Iterator[tuple["pandas.DataFrame", dict[str, Any]]]:
+    """The same work over the columns that are looked at: the library pickles a frame to name it, which took a fifth of the time at 10,000 rows."""
+    about_schema = {name: one for name, one in expectations.items() if hasattr(one, "column_set")}
+    about_rows = {name: one for name, one in expectations.items() if name not in about_schema}
+    used = {"id", *(c for one in about_rows.values() for c in (getattr(one, "column", None), *getattr(one, "column_list", ())))}
+    yield frame.iloc[:0], about_schema
+    yield frame[[column for column in frame.columns if column in used]], about_rows
 
 
 def _result_format(frame: "pandas.DataFrame") -> dict[str, Any]:

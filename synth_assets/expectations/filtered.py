@@ -5,11 +5,8 @@ looked for within a kind, as the gate does: a pair and an answer to the same pro
 """
 
 from collections import Counter
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from synth_assets.config import Rules
-from synth_assets.expectations.by_rows import by_rows
 from synth_assets.expectations.check import Check, Column, Figure, StageSlice, Suite, texts
 from synth_assets.expectations.common import candidates_pass, contamination_hits, decontaminated, nearest, pairs_differ, rows_present, shared
 from synth_assets.expectations.forms import at_least, at_most, each_of, holds, unique
@@ -23,6 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["SUITE"]
 
 STAGE = "filtered"
+TESTED_AGAIN = 5_000
+"""Rows that are put through all rules again: the 27 of them take a millisecond a row. Ids are digests, so that the first are a sample by content."""
 
 
 def _source_found(rows: StageSlice) -> list[bool]:
@@ -39,19 +38,17 @@ def _contamination_hits(rows: StageSlice) -> list[int]:
     return contamination_hits(rows, read, ["\n".join(parts) for parts in written])
 
 
-def rules_broken(prompts: Sequence[str], responses: Sequence[str], methods: Sequence[str], language: str, rules: Rules) -> list[int]:
-    """Per row, how many rules fire."""
+def _rules_broken(rows: StageSlice) -> list[int]:
+    """Per row, how many rules fire; 0 for those beyond the first `TESTED_AGAIN` ids."""
     from synth_assets.quality.rules import check_row
 
+    ids, *columns = (texts(rows.frame, name) for name in ("id", "prompt", "response", "method"))
+    last = sorted(ids)[min(TESTED_AGAIN, len(ids)) - 1] if ids else ""
+    language, rules = rows.domain.language, rows.domain.gates.rules
     return [
-        len(check_row(prompt, response, language=language, rules=rules, reference_answer_expected=method == "reasoning"))
-        for prompt, response, method in zip(prompts, responses, methods, strict=True)
+        0 if identity > last else len(check_row(prompt, response, language=language, rules=rules, reference_answer_expected=method == "reasoning"))
+        for identity, prompt, response, method in zip(ids, *columns, strict=True)
     ]
-
-
-def _rules_broken(rows: StageSlice) -> list[int]:
-    columns = [texts(rows.frame, name) for name in ("prompt", "response", "method")]
-    return by_rows(rules_broken, columns, rows.domain.language, rows.domain.gates.rules)
 
 
 def _margin_positive(rows: StageSlice) -> list[bool]:
@@ -163,7 +160,7 @@ SUITE = Suite(
         Check(
             "rules_hold",
             "structure",
-            "No rule of gates.rules fires on a stored row.",
+            f"No rule of gates.rules fires on a stored row (on {TESTED_AGAIN:,} of them, where there are more).",
             "A row that the rule gate should have dropped.",
             at_most(0),
             Column("rules_broken", _rules_broken),
