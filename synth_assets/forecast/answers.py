@@ -94,8 +94,8 @@ def forecast_pairs(setting: Setting, responses: Rows) -> tuple[list[Part], Rows]
     """Parts of preference_pairs, and its rows."""
     revisions, revised = _revisions(setting, responses)
     samples, sampled = forecast_best_of_n(setting, responses)
-    pairs = Rows([*revised.known, *sampled.known], revised.more + sampled.more)
-    return [*revisions, *samples, *forecast_verdicts(setting, pairs)], pairs
+    verdicts, pairs = forecast_verdicts(setting, Rows([*revised.known, *sampled.known], revised.more + sampled.more))
+    return [*revisions, *samples, *verdicts], pairs
 
 
 def _revisions(setting: Setting, responses: Rows) -> tuple[list[Part], Rows]:

@@ -47,16 +47,20 @@ def judged_rows(setting: Setting, judge: Judge, missing: Sequence[Request], more
     return found + ([_part(setting, JUDGED_ROW, more, _samples(setting, judge, pairs=False))] if more.high else [])
 
 
-def forecast_verdicts(setting: Setting, pairs: Rows) -> list[Part]:
-    """Parts of preference_pairs: every pair, in both orders."""
+def forecast_verdicts(setting: Setting, pairs: Rows) -> tuple[list[Part], Rows]:
+    """Parts of preference_pairs: every pair, in both orders; and the pairs that then stand."""
     judge = judge_of(setting)
     if judge is None:
-        return []
-    if pairs.exact:
-        outcome = Outcome(planned=len(pairs.known), kept=[dict(row) for row in pairs.known])
-        missing = setting.known.drive(scoring.score_pairs(judge, 0, outcome)).missing
-        return [_part(setting, JUDGED_PAIR, Interval.exactly(len(missing)), Samples.exactly(missing))] if missing else []
-    return [_part(setting, JUDGED_PAIR, pairs.count.scaled(0, 2, 2), _samples(setting, judge, pairs=True))]
+        return [], pairs
+    if not pairs.exact:
+        return [_part(setting, JUDGED_PAIR, pairs.count.scaled(0, 2, 2), _samples(setting, judge, pairs=True))], pairs
+    outcome = Outcome(planned=len(pairs.known), kept=[dict(row) for row in pairs.known])
+    driven = setting.known.drive(scoring.score_pairs(judge, 0, outcome))
+    if driven.ended:
+        return [], Rows(outcome.kept)
+    # A pair whose judgement cannot be read is none.
+    stand = Rows(more=Interval(0, len(pairs.known), len(pairs.known)))
+    return [_part(setting, JUDGED_PAIR, Interval.exactly(len(driven.missing)), Samples.exactly(driven.missing))], stand
 
 
 def forecast_candidates(setting: Setting, responses: Rows, pairs: Rows) -> list[Part]:

@@ -1,6 +1,7 @@
 """A teacher of the Chinese domain: the double's answers by content, so that every method and gate meets Chinese text."""
 
 import json
+import re
 
 from synth_assets.conversations import prompt_of
 from synth_assets.domain_files import shipped_folder
@@ -52,15 +53,17 @@ def teacher(call: Call) -> Answer:
     if "审阅回答" in system:
         return Answer("回答只给了做法，没有说明理由。")
     if "改进回答" in system:
-        return Answer(_response(number) + "这样做的理由是，材料受潮以后强度会下降一成左右。")
+        return Answer(_response(text, number) + "这样做的理由是，材料受潮以后强度会下降一成左右。")
     if number % 11 == 0:
         return Answer("这个回答一直写下去", stop_reason="max_tokens")
     if number % 13 == 0:
         return Answer("抱歉，我无法回答这个问题。")
-    return Answer(_response(number))
+    return Answer(_response(text, number))
 
 
-def _response(number: int) -> str:
+def _response(asked: str, number: int) -> str:
+    """An answer that speaks of what was asked, or the reward model would tell that it does not."""
+    about = "、".join(re.findall(r"[\u4e00-\u9fff]{2,8}", asked)[:3])
     first, second, third = _REASONS[number % 7], _REASONS[number // 7 % 7], _THINGS[number // 3 % 16]
     reasons = first if second == first else first + second
-    return f"先说结论：可以办到，大约要{number % 53 + 2}分钟。{reasons}如果还想了解{third}，可以记下{number % 97}天的变化。"
+    return f"说到{about}，先说结论：可以办到，大约要{number % 53 + 2}分钟。{reasons}如果还想了解{third}，可以记下{number % 97}天的变化。"

@@ -100,11 +100,20 @@ def test_a_schedule_is_switched_on(ui: DagsterUi, page: Page) -> None:
     page.goto(f"{ui.url}/automation")
     expect(page.get_by_text("nightly_harbours").first).to_be_visible()
     picture(page, "automation-before")
-    # The first box of a row selects it, the second, which comes later, is the switch.
-    row = page.get_by_text("nightly_harbours").first.locator("xpath=ancestor::*[count(.//input[@type='checkbox']) = 2][1]")
-    expect(row).to_be_visible()
-    row.locator("input[type=checkbox]").nth(1).evaluate("box => box.click()")
-    ui.wait(lambda: ui.instigators()["nightly_harbours"]["status"] == "RUNNING", 30, "the schedule to be on")
+
+    def on() -> bool:
+        return ui.instigators()["nightly_harbours"]["status"] == "RUNNING"
+
+    def switched() -> bool:
+        # The first box of a row selects it, the second is the switch. A click while the page still loads is lost: as a person would, try again.
+        page.reload()
+        row = page.get_by_text("nightly_harbours").first.locator("xpath=ancestor::*[count(.//input[@type='checkbox']) = 2][1]")
+        expect(row).to_be_visible()
+        page.wait_for_timeout(2000)
+        row.locator("input[type=checkbox]").nth(1).evaluate("box => box.click()")
+        return any(on() or page.wait_for_timeout(500) for _ in range(20))
+
+    ui.wait(lambda: on() or switched(), 120, "the schedule to be on")
     page.reload()
     expect(page.get_by_text("nightly_harbours").first).to_be_visible()
     picture(page, "automation-after")

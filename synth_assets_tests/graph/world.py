@@ -6,6 +6,7 @@ some of them are bad on purpose.
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -106,12 +107,18 @@ def teacher(call: Call) -> Answer:
     if "review answers" in system:
         return Answer("It gives no reason for its advice.")
     if "improve answers" in system:
-        return Answer(_response("revision", number) + " The reason is that wet fibres lose a tenth of their strength.")
+        return Answer(_answer(text, number) + " The reason is that wet fibres lose a tenth of their strength.")
     if number % 11 == 0:
         return Answer("This answer goes on and on", stop_reason="max_tokens")
     if number % 13 == 0:
         return Answer("", stop_reason="refusal")
-    return Answer(_response("answer", number))
+    return Answer(_answer(text, number))
+
+
+def _answer(asked: str, number: int) -> str:
+    """An answer that speaks of what was asked, or the reward model would tell that it does not."""
+    named = list(dict.fromkeys(word.lower() for word in re.findall(r"[A-Za-z]{5,}", asked)))[:6]
+    return f"Where it is about {', '.join(named) or 'boats'}: {_response('a start', number).removeprefix('For a start, ')}"
 
 
 def _solution(text: str, number: int) -> Answer:
