@@ -54,7 +54,14 @@ def tables(rows: list[Row]) -> dict[str, list[dict[str, object]]]:
         made["evolved_instructions"].append(
             common
             | asked
-            | {"method": "evol_instruct", "operation": "deepen" if n % 2 else "none", "round": n % 2, "parent_id": i, "root_id": i, "answer": None}
+            | {
+                "method": "evol_instruct",
+                "operation": "deepen" if n % 2 else "none",
+                "round": n % 2,
+                "parent_id": rows[n - n % 2][0],
+                "root_id": rows[n - n % 2][0],
+                "answer": None,
+            }
             | MADE
         )
         made["teacher_responses"].append(

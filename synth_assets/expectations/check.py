@@ -39,9 +39,10 @@ class StageSlice:
             raise LookupError(f"needs the rows of {table}, which were not given")
         return self.facts[table]
 
-    def records(self, table: str) -> list[Row]:
-        """Rows of another table as dictionaries, null as None; raises LookupError where they were not given."""
-        frame = self.fact(table).astype(object)
+    def records(self, table: str, *columns: str) -> list[Row]:
+        """Rows of another table as dictionaries, null as None, of all columns or of some; raises LookupError where they were not given."""
+        frame = self.fact(table)
+        frame = (frame[list(columns)] if columns else frame).astype(object)
         found = frame.where(frame.notna(), None).to_dict("records")
         return [{str(name): value for name, value in row.items()} for row in found]
 

@@ -17,7 +17,7 @@ STAGE = "spot_check"
 
 def _lot(rows: StageSlice) -> set[str]:
     """Ids of the rows that the automatic gates let pass."""
-    return {row["id"] for row in lot(rows.records("filtered"), rows.records("rejections"))}
+    return {row["id"] for row in lot(rows.records("filtered", "id", "method"), rows.records("rejections"))}
 
 
 def _row_found(rows: StageSlice) -> list[bool]:

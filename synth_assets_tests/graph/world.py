@@ -58,10 +58,8 @@ def write_domain(folder: Path, name: str = "boats", **changes: Any) -> Path:
         "benchmarks": [{"name": "held-out", "path": f"{name}/heldout.jsonl"}],
     }
     (folder / f"{name}.yaml").write_text(json.dumps(settings | changes), encoding="utf-8")  # JSON is YAML
-    seeds = [
-        {"topic": TOPICS[n % 3], "instruction": f"{_VERBS[n % 8]} {_THINGS[n]} for a new member of the club.", "response": _response(f"seed {n}", n)}
-        for n in range(9)
-    ]
+    asked = [f"{_VERBS[n % 8]} {_THINGS[n]} for a new member of the club." for n in range(9)]
+    seeds = [{"topic": TOPICS[n % 3], "instruction": asked[n], "response": _answer(asked[n], n, n % 5)} for n in range(9)]
     sums = [
         {"topic": TOPICS[n % 3], "instruction": f"A locker holds {n + 3} shelves with {n + 5} floats on every shelf; find the number of floats.",
          "response": f"{n + 3} * {n + 5} = {(n + 3) * (n + 5)}\nAnswer: {(n + 3) * (n + 5)}", "answer": str((n + 3) * (n + 5))}
@@ -107,7 +105,7 @@ def teacher(call: Call) -> Answer:
     if "review answers" in system:
         return Answer("It gives no reason for its advice.")
     if "improve answers" in system:
-        return Answer(_answer(text, number) + " The reason is that wet fibres lose a tenth of their strength.")
+        return Answer(_answer(text, number, 8) + " The reason is that wet fibres lose a tenth of their strength.")
     if number % 11 == 0:
         return Answer("This answer goes on and on", stop_reason="max_tokens")
     if number % 13 == 0:
@@ -115,10 +113,10 @@ def teacher(call: Call) -> Answer:
     return Answer(_answer(text, number))
 
 
-def _answer(asked: str, number: int) -> str:
-    """An answer that speaks of what was asked, or the reward model would tell that it does not."""
-    named = list(dict.fromkeys(word.lower() for word in re.findall(r"[A-Za-z]{5,}", asked)))[:6]
-    return f"Where it is about {', '.join(named) or 'boats'}: {_response('a start', number).removeprefix('For a start, ')}"
+def _answer(asked: str, number: int, named: int = 2) -> str:
+    """An answer that names so many things of what was asked: the more, the better in the eyes of the reward model."""
+    things = [word for word in re.findall(r"[a-z]{5,}", asked.lower()) if word not in {"question", "answer", "critique"}]
+    return f"Where it is about {', '.join(list(dict.fromkeys(things))[:named]) or 'boats'}: {_response('a start', number).removeprefix('For a start, ')}"
 
 
 def _solution(text: str, number: int) -> Answer:
