@@ -111,7 +111,11 @@ def test_a_schedule_is_switched_on(ui: DagsterUi, page: Page) -> None:
         expect(row).to_be_visible()
         page.wait_for_timeout(2000)
         row.locator("input[type=checkbox]").nth(1).evaluate("box => box.click()")
-        return any(on() or page.wait_for_timeout(500) for _ in range(20))
+        for _ in range(20):
+            if on():
+                return True
+            page.wait_for_timeout(500)
+        return False
 
     ui.wait(lambda: on() or switched(), 120, "the schedule to be on")
     page.reload()
