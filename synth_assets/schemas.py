@@ -210,7 +210,7 @@ PREFERENCE_PAIRS = _stage(
 
 FILTERED = _stage(
     "filtered",
-    "What passes the gates: rules, near-duplicates, decontamination, reward. Gates only select, they never ask the teacher.",
+    "What passes the gates: rules, near-duplicates, decontamination, reward. Gates only select; the teacher is asked where it is the judge.",
     _ID,
     _DOMAIN,
     _TOPIC,

@@ -90,9 +90,10 @@ def principles(language: str = "en") -> tuple[str, ...]:
 
 
 @cache
-def system_messages(language: str = "en") -> tuple[str, ...]:
-    """The shipped pool of system messages for Orca-style distillation; the first is empty."""
-    return tuple(yaml.safe_load(_text("system_messages", language))["system_messages"])
+def system_messages(language: str = "en", *, at_length: bool = True) -> tuple[str, ...]:
+    """The shipped pool of system messages for Orca-style distillation; the first is empty. Without `at_length`, none asks for a long answer."""
+    pool = yaml.safe_load(_text("system_messages", language))
+    return (*pool["system_messages"], *(pool["at_length"] if at_length else ()))
 
 
 @cache

@@ -2,7 +2,7 @@
 
 Rules, decontamination and the reward test every candidate, all of them, so that the report shows each rule's own and overlapping
 share. Near-duplicates are looked for among those that pass, one survivor per group. What passes beyond the domain's target is surplus; the
-first ones stand, or by the domain's choice the varied ones. Gates only select, they never ask the teacher.
+first ones stand, or by the domain's choice the varied ones. Gates only select: they make no row and change none.
 
 Candidates come in numbered waves, and rows stand in their order: of near-duplicates of two waves the earlier stands, whatever their rewards;
 within a wave the better reward, then the earlier row; what a person corrected goes before all. Invariant: a further wave changes nothing about
