@@ -23,6 +23,7 @@ from synth_assets.methods import (
     reasoning,
     scoring,
     self_instruct,
+    verified_pairs,
 )
 from synth_assets.methods import seeds as seeds_method
 
@@ -121,7 +122,7 @@ def teacher_responses(
 @stage_asset(
     "preference_pairs",
     group=GROUP,
-    version=code_version(constitutional, best_of_n, judge, scoring),
+    version=code_version(constitutional, best_of_n, judge, scoring, verified_pairs),
     deps=["seeds", "teacher_responses", "reward_model"],
     kinds=["anthropic"],
 )
@@ -134,6 +135,7 @@ def preference_pairs(
 ) -> dg.MaterializeResult[Any]:
     """Critique and revision of the teacher's own answers, and the best and worst of n new ones; both sides scored by the reward model."""
     from synth_assets.defs.rewards import Rewards
+    from synth_assets.quality.verification import verify_all
 
     domain, database = domains.load(context.partition_key).config, warehouse.open()
     outcome = begin(domain, "preference_pairs")
@@ -146,6 +148,7 @@ def preference_pairs(
         teacher.drive(domain, best_of_n.plan(domain, answered, profile, rewards.scorer, outcome))
 
     in_waves(context, database, domain, profile, waves_in(responses), outcome, make)
+    verified_pairs.verify_pairs(responses, verify_all, outcome)
     inherit(outcome, {row["id"]: row for row in responses}, "response_id")
     teacher.drive(domain, scoring.score_pairs(rewards.scorer, rewards.calibration, outcome))
     return store(context, database, "preference_pairs", outcome, domain=domain, calls=teacher.calls(outcome))

@@ -10,7 +10,7 @@ from synth_assets.forecast.judging import MADE, forecast_verdicts
 from synth_assets.forecast.known import Driven, requests_of
 from synth_assets.forecast.parts import SAMPLES, Part, Rows, Samples, Setting, sample_rows
 from synth_assets.forecast.sizes import LIKELY_RATIO, filler
-from synth_assets.methods import constitutional, distillation, reasoning
+from synth_assets.methods import constitutional, distillation, reasoning, verified_pairs
 
 __all__ = ["forecast_pairs", "forecast_responses"]
 
@@ -90,11 +90,13 @@ def _unverified(pairs: Sequence[tuple[str, str]]) -> list[str]:
     return ["correct"] * len(pairs)
 
 
-def forecast_pairs(setting: Setting, responses: Rows) -> tuple[list[Part], Rows]:
+def forecast_pairs(setting: Setting, responses: Rows, verify: reasoning.Verify) -> tuple[list[Part], Rows]:
     """Parts of preference_pairs, and its rows."""
     revisions, revised = _revisions(setting, responses)
     samples, sampled = forecast_best_of_n(setting, responses)
-    verdicts, pairs = forecast_verdicts(setting, Rows([*revised.known, *sampled.known], revised.more + sampled.more))
+    made = Outcome(kept=[*revised.known, *sampled.known])
+    verified_pairs.verify_pairs(responses.known, verify, made)
+    verdicts, pairs = forecast_verdicts(setting, Rows(made.kept, revised.more + sampled.more))
     return [*revisions, *samples, *verdicts], pairs
 
 

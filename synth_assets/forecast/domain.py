@@ -97,7 +97,7 @@ def forecast(loaded: LoadedDomain, profile: Profile, terms: Terms, known: Known,
         instructions, generated = forecast_generated(setting, seeds, pool, made, known=certain)
         evolutions, evolved = forecast_evolved(setting, seeds, generated, pooled, first=not wave)
         answers, responses = forecast_responses(setting, evolved, generated.more, verify)
-        revisions, pairs = forecast_pairs(setting, responses)
+        revisions, pairs = forecast_pairs(setting, responses, verify)
         for stage, own in zip(STAGES, (instructions, evolutions, answers, revisions), strict=True):
             parts[stage] += own
         if judged:

@@ -81,8 +81,12 @@ def traced(domain: Domain, row: Row) -> bool:
 
 
 def _prediction(candidate: Row) -> str:
-    """What is verified: the final answer, or for tests the whole response with its code."""
-    return str(candidate["response"]) if is_tests(candidate["answer"]) else final_answer(candidate["response"], candidate["language"])
+    return to_verify(candidate["response"], candidate["answer"], candidate["language"])
+
+
+def to_verify(response: str, answer: str, language: str) -> str:
+    """What is verified of a response: its final answer, or for tests the whole of it with its code."""
+    return response if is_tests(answer) else final_answer(response, language)
 
 
 def split_trace(reply: Reply) -> tuple[str, str] | None:

@@ -17,7 +17,18 @@ from synth_assets.defs.rewards import Rewards
 from synth_assets.defs.selection import benchmark_items, benchmark_rows
 from synth_assets.domain_files import LoadedDomain
 from synth_assets.home import Home
-from synth_assets.methods import best_of_n, constitutional, distillation, evol_instruct, instruction_pool, magpie, reasoning, scoring, self_instruct
+from synth_assets.methods import (
+    best_of_n,
+    constitutional,
+    distillation,
+    evol_instruct,
+    instruction_pool,
+    magpie,
+    reasoning,
+    scoring,
+    self_instruct,
+    verified_pairs,
+)
 from synth_assets.methods import seeds as seeds_method
 from synth_assets.preview.handful import made_small, seeds_for
 from synth_assets.quality import gates
@@ -87,6 +98,7 @@ def pass_through(loaded: LoadedDomain, rows: int, teacher: Teacher, home: Home) 
     responses = _in_order(answered.kept)
     drive(constitutional.plan(small, responses, profile, rewards.similarity, paired))
     drive(best_of_n.plan(small, responses, profile, rewards.scorer, paired))
+    verified_pairs.verify_pairs(responses, verify_all, paired)
     drive(scoring.score_pairs(rewards.scorer, rewards.calibration, paired))
     candidates = gates.candidates(responses, _in_order(paired.kept), evolved.kept, rewards.version, rewards.calibration)
     real = Outcome()

@@ -24,7 +24,7 @@ from synth_assets.forecast.known import Known
 from synth_assets.forecast.past import STAGES, Method, Past, Step
 from synth_assets.home import Home
 from synth_assets.identity import digest
-from synth_assets.methods import best_of_n, constitutional, distillation, evol_instruct, magpie, reasoning, self_instruct
+from synth_assets.methods import best_of_n, constitutional, distillation, evol_instruct, magpie, reasoning, self_instruct, verified_pairs
 from synth_assets.methods import seeds as seeds_method
 from synth_assets.methods.instruction_pool import InstructionPool
 from synth_assets.methods.judge import Judge
@@ -125,6 +125,7 @@ class World:
             self._drive(best_of_n.plan(domain, answered, profile, scorer, made[4]), STAGES[3])
             if wave and not generated:
                 break
+        verified_pairs.verify_pairs(made[3].kept, verify, made[4])
         if judge is not None:
             self._drive(score_pairs(judge, 1, made[4]), STAGES[3])
             rows = [(row["prompt"], row["response"]) for row in made[3].kept] + [(row["prompt"], row["chosen"]) for row in made[4].kept]
