@@ -99,7 +99,7 @@ def teacher(call: Call) -> Answer:
             text if number % 5 == 0 else f"{text.removeprefix('Task: ').rstrip('.?')}, naming {number % 7 + 2} causes and one remedy that costs nothing."
         )
     if "compare two tasks" in system:
-        return Answer("Equal" if number % 6 == 0 else "Not equal")
+        return Answer("Equal" if number % 3 == 0 else "Not equal")
     if "Solve the problem" in system:
         return _solution(text, number)
     if "review answers" in system:
