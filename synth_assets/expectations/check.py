@@ -127,8 +127,8 @@ class Suite:
 
 def texts(frame: "pandas.DataFrame", column: str) -> list[str]:
     """A column as texts; null becomes empty."""
-    # Arrow's arrays take 20 times as long to go through as the array of objects that is made of them.
-    return [value if isinstance(value, str) else "" for value in frame[column].to_numpy(dtype=object)]
+    # Arrow's arrays take ten times as long to go through as the array of objects that is made of them. Of a column that stands twice, the first.
+    return [value if isinstance(value, str) else "" for value in frame[[column]].to_numpy(dtype=object)[:, 0]]
 
 
 def items(value: Any) -> list[Any]:

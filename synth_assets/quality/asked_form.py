@@ -17,8 +17,19 @@ LIST_ITEM = re.compile(r"^[ \t]*(?:[-*•]|\d{1,3}[.)、])[ \t]*\S", re.MULTILIN
 """The beginning of a list item on a line of its own."""
 
 _TOLERANCE = 0.2
-_NAMED = {"one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10, "a": 1, "single": 1}
-_HAN_NAMED = {"一": 1, "两": 2, "二": 2, "三": 3, "四": 4, "五": 5, "六": 6, "七": 7, "八": 8, "九": 9, "十": 10}
+_NAMED = {"one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10, "a": 1, "single": 1} | {
+    "一": 1,
+    "两": 2,
+    "二": 2,
+    "三": 3,
+    "四": 4,
+    "五": 5,
+    "六": 6,
+    "七": 7,
+    "八": 8,
+    "九": 9,
+    "十": 10,
+}
 _N = r"(\d{1,4}|one|two|three|four|five|six|seven|eight|nine|ten)"
 _HAN_N = r"(\d{1,4}|[一两二三四五六七八九十])"
 _UNITS = r"(?!words?\b|sentences?\b|paragraphs?\b|lines?\b|years?\b|days?\b|hours?\b|minutes?\b|people\b|percent\b|times\b)"
@@ -26,7 +37,7 @@ _UNITS = r"(?!words?\b|sentences?\b|paragraphs?\b|lines?\b|years?\b|days?\b|hour
 _ITEMS = re.compile(
     rf"\b(?:list|name|give|write|suggest|provide|generate|create|propose|find|describe|identify|state|brainstorm|recommend|share|come\s+up\s+with)"
     rf"(?:\s+(?:me|us|out|down|at\s+least|the|some|up\s+to|top|best))*\s+{_N}\s+{_UNITS}(?:[\w'-]+\s+){{0,3}}?[a-z-]+s\b"
-    rf"|(?:列出|列举|给出|写出|提供|说出|推荐|举出|想出){{1}}[^。，\d]{{0,4}}{_HAN_N}[个条种项点句首]",
+    rf"|(?:列出|列举|给出|写出|提供|说出|推荐|举出|想出)[^。，\d]{{0,4}}{_HAN_N}[个条种项点句首]",
     re.IGNORECASE,
 )
 _LENGTH = re.compile(
@@ -77,11 +88,11 @@ def fulfilled(prompt: str, answer: str) -> float | None:
 
 
 def _number(text: str) -> int:
-    return int(text) if text.isdigit() else (_NAMED | _HAN_NAMED)[text.lower()]
+    return int(text) if text.isdigit() else _NAMED[text.lower()]
 
 
 def _met(wanted: int, found: int) -> float:
-    return float(abs(found - wanted) <= max(_TOLERANCE * wanted, 0))
+    return float(abs(found - wanted) <= _TOLERANCE * wanted)
 
 
 def _items(answer: str) -> int:
