@@ -119,10 +119,12 @@ def main() -> None:
                 if profile and number == 2:
                     profile.enable()
                 started = time.perf_counter()
-                facts = {
-                    name: warehouse.frame(name, "bench" if any(c.name == "domain" for c in schemas.BY_NAME[name].columns) else None) for name in suite.inputs
-                }
-                frame = warehouse.frame(stage, "bench")
+                with warehouse.read():
+                    facts = {
+                        name: warehouse.frame(name, "bench" if any(c.name == "domain" for c in schemas.BY_NAME[name].columns) else None, columns)
+                        for name, columns in suite.inputs.items()
+                    }
+                    frame = warehouse.frame(stage, "bench")
                 read = time.perf_counter() - started
                 results = validate(stage, frame, DOMAIN, facts)
                 seconds = time.perf_counter() - started

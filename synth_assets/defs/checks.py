@@ -67,12 +67,12 @@ def _read(database: Warehouse, stage: str, domain: str) -> "tuple[Row | None, pa
     """The slice's newest materialization, its rows and its suite's inputs, all of one state."""
     with database.read():
         newest = database.latest(stage, domain)
-        return newest, _rows(database, stage, domain), {table: _rows(database, table, domain) for table in CATALOGUE[stage].inputs}
+        return newest, _rows(database, stage, domain), {table: _rows(database, table, domain, columns) for table, columns in CATALOGUE[stage].inputs.items()}
 
 
-def _rows(database: Warehouse, table: str, domain: str) -> "pandas.DataFrame":
+def _rows(database: Warehouse, table: str, domain: str, columns: tuple[str, ...] = ()) -> "pandas.DataFrame":
     partitioned = any(column.name == "domain" for column in schemas.BY_NAME[table].columns)
-    return database.frame(table, domain if partitioned else None)
+    return database.frame(table, domain if partitioned else None, columns)
 
 
 def asset_check_result(stage: str, result: CheckResult) -> dg.AssetCheckResult:

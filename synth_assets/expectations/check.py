@@ -121,8 +121,8 @@ class Suite:
 
     stage: str
     checks: tuple[Check, ...]
-    inputs: tuple[str, ...]
-    """Tables that `StageSlice.facts` must hold."""
+    inputs: Mapping[str, tuple[str, ...]]
+    """Tables that `StageSlice.facts` must hold, each with the columns that are looked at; none named is all of them."""
 
 
 def texts(frame: "pandas.DataFrame", column: str) -> list[str]:

@@ -148,5 +148,5 @@ SUITE = Suite(
         ),
         *regression_checks("diversity", "topic_entropy", "length", "acceptance", "cost"),
     ),
-    inputs=("seeds", "generated_instructions", "stage_accounts", HISTORY),
+    inputs={"seeds": ("id",), "generated_instructions": ("id",), "stage_accounts": (), HISTORY: ()},
 )

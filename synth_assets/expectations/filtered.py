@@ -240,5 +240,12 @@ SUITE = Suite(
         candidates_pass(lambda domain: domain.checks.filtered.min_acceptance),
         *regression_checks("diversity", "similarity", "topic_entropy", "length", "reward", "acceptance"),
     ),
-    inputs=("teacher_responses", "preference_pairs", "real_data", "benchmarks", "stage_accounts", HISTORY),
+    inputs={
+        "teacher_responses": ("id",),
+        "preference_pairs": ("id",),
+        "real_data": ("instruction", "input", "response"),
+        "benchmarks": (),
+        "stage_accounts": (),
+        HISTORY: (),
+    },
 )

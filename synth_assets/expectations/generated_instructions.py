@@ -11,13 +11,12 @@ from synth_assets.expectations.check import Check, Column, Figure, StageSlice, S
 from synth_assets.expectations.common import candidates_pass, nearest, shared, topic_entropy
 from synth_assets.expectations.forms import at_least, at_most, each_of, holds
 from synth_assets.expectations.regression import HISTORY, regression_checks
-from synth_assets.quality.instruction_filters import instruction_findings
+from synth_assets.quality.instruction_filters import form_findings, length_findings
 from synth_assets.quality.words import words
 
 __all__ = ["SUITE"]
 
 STAGE = "generated_instructions"
-_LENGTH = frozenset({"instruction_too_short", "instruction_too_long"})
 
 
 def _targets(domain: Domain) -> dict[str, int]:
@@ -26,17 +25,20 @@ def _targets(domain: Domain) -> dict[str, int]:
     return {name: settings.target for name, settings in methods.items() if settings is not None}
 
 
-def _firing(rows: StageSlice, *, by_length: bool) -> list[int]:
-    """Per row, how many instruction filters fire: the two of length, or all others. A method that nobody knows has no limits."""
+def _length_filters_firing(rows: StageSlice) -> list[int]:
+    """Per row, how many of the two filters of length fire. A method that nobody knows has no limits."""
     from synth_assets.methods import magpie
 
     settings = rows.domain.methods.self_instruct or SelfInstruct(target=1)
     limits = {"self_instruct": (settings.min_words, settings.max_words), "magpie": (magpie.MIN_WORDS, magpie.MAX_WORDS)}
-    found = [
-        instruction_findings(text, rows.domain.language, *limits.get(method, (0, sys.maxsize)))
+    return [
+        len(length_findings(text, rows.domain.language, *limits.get(method, (0, sys.maxsize))))
         for text, method in zip(texts(rows.frame, "instruction"), texts(rows.frame, "method"), strict=True)
     ]
-    return [sum((finding.rule in _LENGTH) == by_length for finding in findings) for findings in found]
+
+
+def _form_filters_firing(rows: StageSlice) -> list[int]:
+    return [len(form_findings(text, rows.domain.language)) for text in texts(rows.frame, "instruction")]
 
 
 def _rouge_l_limit(domain: Domain) -> float:
@@ -106,7 +108,7 @@ SUITE = Suite(
             "Every instruction has as many words as its method allows.",
             "An instruction that is too short or too long.",
             at_most(0),
-            Column("length_filters_firing", lambda rows: _firing(rows, by_length=True)),
+            Column("length_filters_firing", _length_filters_firing),
         ),
         Check(
             "instruction_filters_hold",
@@ -114,7 +116,7 @@ SUITE = Suite(
             "No other filter of Self-Instruct fires on a stored instruction.",
             "An instruction with a banned word or opening.",
             at_most(0),
-            Column("instruction_filters_firing", lambda rows: _firing(rows, by_length=False)),
+            Column("instruction_filters_firing", _form_filters_firing),
         ),
         Check(
             "no_near_duplicates",
@@ -151,5 +153,5 @@ SUITE = Suite(
         candidates_pass(lambda domain: domain.checks.generated_instructions.min_acceptance),
         *regression_checks("diversity", "topic_entropy", "length", "acceptance", "cost"),
     ),
-    inputs=("seeds", "stage_accounts", HISTORY),
+    inputs={"seeds": ("instruction",), "stage_accounts": (), HISTORY: ()},
 )

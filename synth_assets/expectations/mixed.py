@@ -7,7 +7,7 @@ from synth_assets.expectations.check import Check, Column, Figure, StageSlice, S
 from synth_assets.expectations.common import licences_present, rows_present, shared
 from synth_assets.expectations.forms import at_most, each_of, holds, unique
 from synth_assets.expectations.regression import HISTORY, regression_checks
-from synth_assets.quality.sampling import content_key
+from synth_assets.quality.sampling import SEEN, content_key
 from synth_assets.review.standing import Entry, verdicts
 
 __all__ = ["SUITE"]
@@ -132,5 +132,12 @@ SUITE = Suite(
         ),
         *regression_checks("diversity", "topic_entropy", "length", "reward"),
     ),
-    inputs=("filtered", "real_data", "rejections", "reviews", "stage_accounts", HISTORY),
+    inputs={
+        "filtered": ("id", *SEEN),
+        "real_data": ("id",),
+        "rejections": ("stage", "row_id"),
+        "reviews": (),
+        "stage_accounts": (),
+        HISTORY: (),
+    },
 )

@@ -99,5 +99,5 @@ SUITE = Suite(
         ),
         *regression_checks("length", "reward", "acceptance", "cost"),
     ),
-    inputs=("teacher_responses", "stage_accounts", HISTORY),
+    inputs={"teacher_responses": ("id", "instruction_id", "prompt"), "stage_accounts": (), HISTORY: ()},
 )

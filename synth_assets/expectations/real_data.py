@@ -49,5 +49,5 @@ SUITE = Suite(
         ),
         decontaminated(_contamination_hits),
     ),
-    inputs=("benchmarks", "stage_accounts"),
+    inputs={"benchmarks": (), "stage_accounts": ()},
 )

@@ -66,5 +66,5 @@ SUITE = Suite(
             Column("response_length_fits", _response_fits),
         ),
     ),
-    inputs=("stage_accounts",),
+    inputs={"stage_accounts": ()},
 )

@@ -103,5 +103,5 @@ SUITE = Suite(
             Figure("defect_rate_upper_bound", _defect_bound),
         ),
     ),
-    inputs=("filtered", "rejections", "stage_accounts"),
+    inputs={"filtered": ("id", "method"), "rejections": (), "stage_accounts": ()},
 )

@@ -146,5 +146,5 @@ SUITE = Suite(
         candidates_pass(lambda domain: domain.checks.teacher_responses.min_acceptance),
         *regression_checks("length", "refusal_rate", "acceptance", "cost"),
     ),
-    inputs=("evolved_instructions", "stage_accounts", HISTORY),
+    inputs={"evolved_instructions": ("id", "answer"), "stage_accounts": (), HISTORY: ()},
 )

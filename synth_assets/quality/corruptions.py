@@ -11,12 +11,12 @@ from random import Random
 from synth_assets.quality.equations import final_number
 from synth_assets.quality.reward_features import is_chinese
 from synth_assets.quality.sentences import sentences
+from synth_assets.quality.specifics import SPECIFIC
 from synth_assets.quality.words import HAN
 
 __all__ = ["KINDS", "corrupted"]
 
 _TOKEN = re.compile(rf"[{HAN}]|[^\s{HAN}]+")
-_SPECIFIC = re.compile(r"\d+(?:[.,:]\d+)*%?|(?<=[a-z,;:] )[A-Z][\w'-]+|\b[A-Z]{2,}\b|[“\"《「][^“”\"》」\n]{2,60}[”\"》」]|`[^`\n]+`")
 _MARKS = re.compile(r"^[ \t]*(?:#{1,6}[ \t]+|[-*•][ \t]+|\d{1,3}[.)、][ \t]*)|\*\*|`")
 _NUMBER = re.compile(r"\d+(?:,\d{3})*(?:\.\d+)?")
 
@@ -206,7 +206,7 @@ def _other_number(number: str, random: Random) -> str:
 def _vague(prompt: str, answer: str, others: Sequence[str], random: Random) -> str | None:
     """Every figure, name, quotation and bit of code has become a general word."""
     words = ("一些", "某个", "这样的") if _language(answer) == "zh" else ("some", "something", "this", "various things")
-    worse = _SPECIFIC.sub(lambda _: random.choice(words), answer)
+    worse = SPECIFIC.sub(lambda _: random.choice(words), answer)
     return worse if worse != answer else None
 
 

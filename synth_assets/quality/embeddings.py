@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from synth_assets.errors import StageFailed
 from synth_assets.progress import advance
 
-__all__ = ["DIMENSION", "WEIGHTS", "Embed", "Embedder", "Matrix", "key_of", "supports"]
+__all__ = ["DIMENSION", "WEIGHTS", "Embed", "Embedder", "Matrix", "key_of", "supports", "weights_folder"]
 
 Matrix = NDArray[np.float32]
 """Unit vectors in rows: shape (texts, 384)."""
@@ -249,7 +249,7 @@ def _all_devices() -> list[str]:
 
 
 def _load(device: str, precision: str | None) -> Any:
-    folder = _checked_weights()
+    folder = weights_folder()
     # Read by the libraries as they are imported: no hub, no telemetry, no warning when a process forks later.
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
@@ -269,7 +269,7 @@ def _load(device: str, precision: str | None) -> Any:
             logging.enable_progress_bar()  # type: ignore[no-untyped-call]
 
 
-def _checked_weights() -> Path:
+def weights_folder() -> Path:
     """The folder of the weights, after comparing their digests."""
     spec = importlib.util.find_spec(_PACKAGE)
     if spec is None or not spec.submodule_search_locations:

@@ -11,7 +11,7 @@ import unicodedata
 from synth_assets.quality.findings import Finding, excerpt, one_line
 from synth_assets.quality.words import count_words
 
-__all__ = ["FILTERS", "instruction_findings"]
+__all__ = ["FILTERS", "form_findings", "instruction_findings", "length_findings"]
 
 FILTERS: dict[str, str] = {
     "instruction_too_short": "Fewer words than the method's min_words (Self-Instruct: 4).",
@@ -34,13 +34,21 @@ _WRITE_A_PROGRAM = re.compile(r"write\s+a\s+program\b", re.IGNORECASE)
 
 def instruction_findings(text: str, language: str, min_words: int, max_words: int) -> list[Finding]:
     """All filters that reject the instruction `text` of `language` (en, zh); `min_words` and `max_words` are still good."""
+    return length_findings(text, language, min_words, max_words) + form_findings(text, language)
+
+
+def length_findings(text: str, language: str, min_words: int, max_words: int) -> list[Finding]:
+    """The two filters of length alone."""
+    count = count_words(text, language)
+    if min_words <= count <= max_words:
+        return []
+    return [Finding("instruction_too_short" if count < min_words else "instruction_too_long", count, one_line(text.strip()))]
+
+
+def form_findings(text: str, language: str) -> list[Finding]:
+    """All filters but those of length."""
     findings: list[Finding] = []
     stripped = text.strip()
-    count = count_words(text, language)
-    if count < min_words:
-        findings.append(Finding("instruction_too_short", count, one_line(stripped)))
-    if count > max_words:
-        findings.append(Finding("instruction_too_long", count, one_line(stripped)))
     banned = _BANNED.search(text) or (_BANNED_ZH.search(text) if language == "zh" else None)
     if banned:
         findings.append(Finding("banned_word", None, excerpt(text, *banned.span())))

@@ -22,12 +22,13 @@ from synth_assets.quality.leaks import find_boilerplate, find_scaffold, split_th
 from synth_assets.quality.refusals import find_refusal
 from synth_assets.quality.repetition import duplicate_ngram_share
 from synth_assets.quality.sentences import sentences
+from synth_assets.quality.specifics import SPECIFIC
 from synth_assets.quality.stop_words import stop_words
 from synth_assets.quality.words import HAN, ngrams, words
 
 __all__ = ["FEATURES", "FEATURE_SET", "RELEVANCE", "Feature", "Table", "features", "is_chinese"]
 
-FEATURE_SET = 2
+FEATURE_SET = 3
 """Raised whenever a feature is added, removed or measured in another way: weights of another set mean nothing here."""
 
 Table = NDArray[np.float64]
@@ -60,8 +61,6 @@ _SMALL_TALK = re.compile(
 )
 _HEADING = re.compile(r"^[ \t]*(?:#{1,6}[ \t]+\S.*|\*\*[^*\n]{2,80}\*\*:?|[^\s.!?。！？\n][^.!?。！？\n]{0,60}[:：])[ \t]*$", re.MULTILINE)
 _EMPHASIS = re.compile(r"\*\*[^*\n]{2,80}\*\*|`[^`\n]+`")
-_SPECIFIC = re.compile(r"\d+(?:[.,:]\d+)*|(?<=[a-z,;:()] )[A-Z][\w'-]+|\b[A-Z]{2,}\b|[“\"《「][^“”\"》」\n]{2,60}[”\"》」]|`[^`\n]+`")
-"""Numbers, names within a sentence, abbreviations, titles and quotations, code."""
 
 
 @dataclass(frozen=True)
@@ -190,8 +189,8 @@ def _structure(row: _Row) -> float:
 
 
 def _specific(row: _Row) -> float:
-    asked = {found.lower() for found in _SPECIFIC.findall(row.prompt)}
-    told = {found.lower() for found in _SPECIFIC.findall(row.answer)}
+    asked = {found.lower() for found in SPECIFIC.findall(row.prompt)}
+    told = {found.lower() for found in SPECIFIC.findall(row.answer)}
     return min(log1p(len(told - asked)), log1p(20))
 
 

@@ -13,15 +13,18 @@ from synth_assets.config import Domain
 from synth_assets.identity import digest, row_id
 from synth_assets.quality.closeness import closeness
 
-__all__ = ["BANDS", "audit_sample", "content_key", "gate_sample", "nearness", "spot_check"]
+__all__ = ["BANDS", "SEEN", "audit_sample", "content_key", "gate_sample", "nearness", "spot_check"]
 
 BANDS = 4
 """Reward bands of the audit: quarters of the percentiles."""
 
+SEEN = ("kind", "system", "prompt", "response", "rejected")
+"""Columns of `filtered` that a reviewer sees."""
+
 
 def content_key(row: Row) -> str:
     """Digest of what a reviewer sees of a row of `filtered`."""
-    return digest([row["kind"], row["system"], row["prompt"], row["response"], row["rejected"]])[:32]
+    return digest([row[column] for column in SEEN])[:32]
 
 
 def nearness(domain: Domain, row: Row) -> float:

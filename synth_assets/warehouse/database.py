@@ -110,11 +110,13 @@ class Warehouse:
         """Rows of a table, or of one domain's slice, by the columns `order`, then by primary key."""
         return self.query(*_select(table, domain, order))
 
-    def frame(self, table: str, domain: str | None = None) -> "pandas.DataFrame":
-        """The same rows as a DataFrame, with the columns that the table really has, so that a check can miss one."""
+    def frame(self, table: str, domain: str | None = None, columns: Sequence[str] = ()) -> "pandas.DataFrame":
+        """The same rows as a DataFrame, of some columns, or of those that the table really has, so that a check can miss one."""
         sql, parameters = _select(table, domain)
+        if unknown := set(columns).difference(c.name for c in _table(table).columns):
+            raise WarehouseError(f"{table} has no column {min(unknown)!r}.")
         with self.read() as con:
-            return con.execute(f"select * from {sql.partition(' from ')[2]}", parameters).df()  # noqa: S608 - made by _select
+            return con.execute(f"select {', '.join(columns) or '*'} from {sql.partition(' from ')[2]}", parameters).df()  # noqa: S608 - made by _select
 
     def commit_stage(
         self,
