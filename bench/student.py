@@ -6,7 +6,7 @@
 The student is a small transformer over bytes, trained from nothing: every arm sees the same number of bytes, so that a smaller set is read more
 often. Measured is the loss on responses written by people (JSON Lines of instruction, input and output, or of Self-Instruct's seed tasks), in
 bits per byte of the response, over several seeds; differences are between arms of the same seed, with a 95 % t interval. A GPU is used where there is
-one: then a wider and deeper student, and more steps, say more (--width, --layers, --steps).
+one: then a wider and deeper student, larger steps and more of them say more (--width, --layers, --batch, --steps).
 """
 
 import argparse
@@ -20,17 +20,16 @@ from typing import Any
 
 import numpy as np
 import torch
+from scipy import stats
 from torch import nn
 
 from bench.measuring import lines, print_table
 from synth_assets.conversations import prompt_of
 
-BATCH, LENGTH = 16, 384
-"""Rows and bytes of a step."""
+LENGTH = 384
+"""Bytes of a row that are read."""
 END, GAP, ROOM = 256, 257, 258
 """After a response, between prompt and response, and how many symbols there are."""
-T_975 = {2: 12.71, 3: 4.303, 4: 3.182, 5: 2.776, 6: 2.571, 8: 2.365, 10: 2.262}
-"""Student's t, 97.5 %, by the number of seeds."""
 
 Pair = tuple[str, str]
 
@@ -67,8 +66,9 @@ def encoded(rows: Sequence[Pair], device: torch.device) -> tuple[torch.Tensor, t
 
 def loss_of(student: Student, symbols: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
     """Nats per wanted symbol."""
-    scores = student(symbols[:, :-1])
-    return nn.functional.cross_entropy(scores[wanted[:, 1:]], symbols[:, 1:][wanted[:, 1:]])
+    with torch.autocast(symbols.device.type, torch.bfloat16, enabled=symbols.is_cuda):
+        scores = student(symbols[:, :-1])
+    return nn.functional.cross_entropy(scores[wanted[:, 1:]].float(), symbols[:, 1:][wanted[:, 1:]])
 
 
 def train(rows: Sequence[Pair], held_out: tuple[torch.Tensor, torch.Tensor], seed: int, options: argparse.Namespace, device: torch.device) -> float:
@@ -80,9 +80,9 @@ def train(rows: Sequence[Pair], held_out: tuple[torch.Tensor, torch.Tensor], see
     source = random.Random(seed)
     order: list[int] = []
     for step in range(options.steps):
-        while len(order) < BATCH:
+        while len(order) < options.batch:
             order += source.sample(range(len(rows)), len(rows))
-        chosen, order = torch.tensor(order[:BATCH], device=device), order[BATCH:]
+        chosen, order = torch.tensor(order[: options.batch], device=device), order[options.batch :]
         for group in optimizer.param_groups:
             group["lr"] = options.rate * min(1.0, (step + 1) / 50) * 0.5 * (1 + math.cos(math.pi * step / options.steps))
         optimizer.zero_grad(set_to_none=True)
@@ -91,9 +91,8 @@ def train(rows: Sequence[Pair], held_out: tuple[torch.Tensor, torch.Tensor], see
         optimizer.step()
     student.eval()
     with torch.no_grad():
-        parts = [
-            (loss_of(student, *(t[i : i + BATCH] for t in held_out)).item(), int(held_out[1][i : i + BATCH].sum())) for i in range(0, len(held_out[0]), BATCH)
-        ]
+        slices = [slice(first, first + options.batch) for first in range(0, len(held_out[0]), options.batch)]
+        parts = [(loss_of(student, held_out[0][part], held_out[1][part]).item(), int(held_out[1][part].sum())) for part in slices]
     return sum(loss * count for loss, count in parts) / sum(count for _, count in parts) / math.log(2)
 
 
@@ -127,7 +126,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name in ("home", "kept", "made", "held-out"):
         parser.add_argument(f"--{name}", type=Path)
-    for name, default in (("seeds", 5), ("steps", 300), ("width", 128), ("layers", 2)):
+    for name, default in (("seeds", 5), ("steps", 300), ("batch", 16), ("width", 128), ("layers", 2)):
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--rate", type=float, default=2e-3)
     options = parser.parse_args()
@@ -147,10 +146,10 @@ def main() -> None:
     table = []
     for (name, found), size in zip(scores.items(), (len(kept), len(made), min(len(kept), len(made))), strict=True):
         apart = [a - b for a, b in zip(found, first, strict=True)]
-        spread = T_975[options.seeds] * statistics.stdev(apart) / math.sqrt(len(apart)) if any(apart) else 0.0
+        spread = float(stats.t.ppf(0.975, options.seeds - 1)) * statistics.stdev(apart) / math.sqrt(len(apart)) if any(apart) else 0.0
         table.append((name, size, f"{statistics.fmean(found):.4f}", f"{statistics.fmean(apart):+.4f} ± {spread:.4f}" if any(apart) else ""))
     parameters = sum(p.numel() for p in Student(options.width, options.layers).parameters())
-    what = f"{parameters / 1e6:.1f} M parameters on {device.type}, {options.steps} steps of {BATCH} rows, {options.seeds} seeds"
+    what = f"{parameters / 1e6:.1f} M parameters on {device.type}, {options.steps} steps of {options.batch} rows, {options.seeds} seeds"
     print_table(
         f"{what}, {len(held_out[0])} held-out responses, {time.perf_counter() - started:.0f} s",
         ("trained on", "rows", "bits per byte", "worse than kept, 95 %"),

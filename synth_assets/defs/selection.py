@@ -1,4 +1,4 @@
-"""The assets in which rows are chosen: benchmarks, real data, the gates, the spot check, the mix. None of them asks the teacher."""
+"""The assets in which rows are chosen: benchmarks, real data, the gates, the spot check, the mix. Of them only the gates may ask the teacher, as a judge."""
 
 from typing import Any
 

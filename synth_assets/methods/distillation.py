@@ -26,7 +26,7 @@ def system_for(domain: Domain, row: Row, profile: Profile) -> str:
     """
     drawn = ""
     if domain.methods.distillation.style == "orca":
-        pool = system_messages(domain.language, at_length=not profile.small)
+        pool = system_messages(domain.language, about_length=not profile.small)
         drawn = pool[seeded(domain.seed, domain.name, METHOD, row["id"]).randrange(len(pool))]
     return ("" if domain.language == "zh" else " ").join(filter(None, (drawn, brevity(domain, profile))))
 

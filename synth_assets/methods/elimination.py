@@ -1,13 +1,16 @@
-"""The four elimination rules of Evol-Instruct (arXiv 2304.12244, section 3.2), each under its own name.
+"""The four elimination rules of Evol-Instruct (arXiv 2304.12244, section 3.2), each under its own name, and one of ours.
 
 Rule 1 (no information gained) is partly a matter of fact, decided here, and partly of judgement, asked of the teacher. Rules 2
-and 3 look at the answer to the evolved instruction, rule 4 at its text.
+and 3 look at the answer to the evolved instruction, rule 4 at its text. Ours is that an evolution of what asks for something still does: a small
+teacher likes to answer the instruction instead (5 of 9 evolutions of one run of the embedded one, which all four rules let pass).
 """
 
 import re
 
 from synth_assets.methods.candidates import bare, folded
 from synth_assets.prompts import load
+from synth_assets.quality.asking import asks
+from synth_assets.quality.findings import one_line
 from synth_assets.quality.stop_words import stop_words
 from synth_assets.quality.words import count_words, words
 from synth_assets.teacher.messages import Reply
@@ -48,6 +51,8 @@ def of_text(child: str, parent: str, operation: str, known: set[str], language: 
         return "scaffold_leak", leaked.group()
     if any(text == folded(turn.assistant) for turn in load(f"evolve_{operation}", language).examples):
         return "scaffold_leak", "an example of the prompt"
+    if asks(parent, language) and not asks(child, language):
+        return "asks_nothing", one_line(child)
     return "", ""
 
 

@@ -99,6 +99,11 @@ def split_trace(reply: Reply) -> tuple[str, str] | None:
     return (thinking, response) if thinking and response and not trace.fault else None
 
 
+def marks_answer(response: str, language: str) -> bool:
+    """Whether a response says which part of it is its final answer, by a label or a box."""
+    return _ANSWER[language].search(response) is not None or "\\boxed" in response
+
+
 def final_answer(response: str, language: str) -> str:
     """What follows the last answer label, to the end of its line; the whole response where there is no label."""
     _, *tails = _ANSWER[language].split(response)

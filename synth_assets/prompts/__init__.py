@@ -90,10 +90,11 @@ def principles(language: str = "en") -> tuple[str, ...]:
 
 
 @cache
-def system_messages(language: str = "en", *, at_length: bool = True) -> tuple[str, ...]:
-    """The shipped pool of system messages for Orca-style distillation; the first is empty. Without `at_length`, none asks for a long answer."""
-    pool = yaml.safe_load(_text("system_messages", language))
-    return (*pool["system_messages"], *(pool["at_length"] if at_length else ()))
+def system_messages(language: str = "en", *, about_length: bool = True) -> tuple[str, ...]:
+    """The shipped pool of system messages for Orca-style distillation; the first is empty. Without `about_length`, none says how long an answer should be."""
+    pool = yaml.safe_load(_text("system_messages", language))["system_messages"]
+    # A message about length is a mapping with that one key.
+    return tuple(entry if isinstance(entry, str) else entry["about_length"] for entry in pool if about_length or isinstance(entry, str))
 
 
 @cache

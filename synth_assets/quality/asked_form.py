@@ -41,9 +41,10 @@ _ITEMS = re.compile(
     re.IGNORECASE,
 )
 _LENGTH = re.compile(
-    rf"\b{_N}(?:\s+(?:short|full|complete|brief))?[- ](word|sentence|paragraph|line)s?\b(?!\s+(?:problems?|per)\b)"
+    r"\b(?:in|into|within|to|of|as|using|write|give|compose|create|generate|provide|with|about|around|approximately|under|over|than|exactly|least|most"
+    rf"|up\s+to|only|just|an?|me)\s+{_N}(?:\s+(?:short|full|complete|brief))?[- ](word|sentence|paragraph|line)s?\b(?!\s+(?:problems?|per)\b)"
     r"|\b(?:in|into|as|to|using|write|give)\s+(?:just\s+|only\s+)?(a|single)(?:\s+single)?\s+(sentence|paragraph)\b"
-    rf"|{_HAN_N}(字|句话|段)",
+    rf"|(?:用|写|以|控制在|不超过|不少于|至少|约|共|分|成|限)[^。，\d]{{0,5}}{_HAN_N}个?(字|句话|段)(?![经路典帖])|{_HAN_N}个?(字|句话|段)(?:以内|以下|左右|之内)",
     re.IGNORECASE,
 )
 _LIST = re.compile(
@@ -51,7 +52,11 @@ _LIST = re.compile(
     r"|清单|列表|要点|步骤|分步",
     re.IGNORECASE,
 )
-_TABLE = re.compile(r"\b(?:a|in|as\s+a|the\s+following)\s+(?:\w+\s+){0,2}table\b(?!spoon)|表格", re.IGNORECASE)
+_TABLE = re.compile(
+    r"\b(?:in|as|into)\s+(?:an?|the\s+following)\s+(?:\w+\s+){0,2}table\b"
+    r"|\b(?:make|create|build|construct|draw|give|provide|produce|write|generate|show|return|design)\b[^.?!\n]{0,40}\btable\b|表格",
+    re.IGNORECASE,
+)
 _CODE = re.compile(
     r"\b(?:write|create|implement|give|show|provide|generate|code)\b[^.?!\n]{0,60}\b(?:python|javascript|java|c\+\+|c#|sql|html|css|bash|shell|regex|rust|go|php|ruby)?\s*"
     r"(?:function|program|script|code|query|class|regular\s+expression|algorithm\s+in)\b|(?:写|编写|实现)[^。？！\n]{0,30}(?:函数|程序|代码|脚本)",
@@ -61,12 +66,16 @@ _LETTER = re.compile(r"\b(?:write|draft|compose|create)\b[^.?!\n]{0,50}\b(?:e-?m
 _POEM = re.compile(
     r"\b(?:write|compose|create|generate)\b[^.?!\n]{0,40}\b(?:poem|haiku|sonnet|limerick|song|lyrics|verse)\b|写[^。？！\n]{0,15}(?:诗|歌词)", re.IGNORECASE
 )
-_JSON = re.compile(r"\bjson\b", re.IGNORECASE)
+_JSON = re.compile(
+    r"\b(?:in|as|to|into|return|output|using|generate|create|write|valid)\s+(?:\w+\s+){0,2}json\b|\bjson\s+(?:object|array|format|output)|(?:用|以|成|为)\s*json",
+    re.IGNORECASE,
+)
 _GREETING = re.compile(
-    r"^\s*(?:\**subject\**:|dear\b|hi\b|hello\b|hey\b|to\s+whom|good\s+(?:morning|afternoon|day)|尊敬的|亲爱的|您好|你好|主题)", re.IGNORECASE | re.MULTILINE
+    r"^[ \t]*(?:\**subject\**:|dear\b|hi\b|hello\b|hey\b|to\s+whom|good\s+(?:morning|afternoon|day)|尊敬的|亲爱的|您好|你好|主题)", re.IGNORECASE | re.MULTILINE
 )
 _CODE_MARK = re.compile(
-    r"```|^\s*(?:def |class |import |from \w+ import|function |const |let |var |SELECT |select |#include|public |<\w+[^>]*>|for .*:|\w+\s*=\s*\S)", re.MULTILINE
+    r"```|^[ \t]*(?:def |class |import |from \w+ import|function |const |let |var |SELECT |select |#include|public |<\w+[^>]*>|for .*:|\w+\s*=\s*\S)",
+    re.MULTILINE,
 )
 
 
@@ -80,18 +89,16 @@ def fulfilled(prompt: str, answer: str) -> float | None:
     """Share of the forms asked for by `prompt` that `answer` has, from 0 to 1; None where none is asked for."""
     shares = [form.given(answer) for form in _FORMS if form.asked(prompt)]
     if (items := _ITEMS.search(prompt)) is not None:
-        shares.append(_met(_number(next(filter(None, items.groups()))), _items(answer)))
+        shares.append(_met(next(filter(None, items.groups())), _items(answer)))
     if (length := _LENGTH.search(prompt)) is not None:
         number, unit = (group for group in length.groups() if group)
-        shares.append(_met(_number(number), _count(answer, unit.lower())))
+        shares.append(_met(number, _count(answer, unit.lower())))
     return sum(shares) / len(shares) if shares else None
 
 
-def _number(text: str) -> int:
-    return int(text) if text.isdigit() else _NAMED[text.lower()]
-
-
-def _met(wanted: int, found: int) -> float:
+def _met(number: str, found: int) -> float:
+    # To a pattern that ignores case "ſix" and "fıve" are numbers too.
+    wanted = int(number) if number.isdigit() else _NAMED[number.casefold().replace("ı", "i")]
     return float(abs(found - wanted) <= _TOLERANCE * wanted)
 
 

@@ -1,4 +1,4 @@
-"""The filters of Self-Instruct (Wang et al. 2022, arXiv 2212.10560, section 2.2) on a new instruction.
+"""The filters of Self-Instruct (Wang et al. 2022, arXiv 2212.10560, section 2.2) on a new instruction, and one of ours.
 
 Words are matched whole and in any case; the text itself is never changed (the original lower-cased what it tidied). The list of words is
 the paper's plus Alpaca's: what they name cannot be seen, heard or shown by a language model. The Chinese list is ours, for the same reason.
@@ -8,6 +8,7 @@ Invariant: at most one finding per rule.
 import re
 import unicodedata
 
+from synth_assets.quality.asking import asks
 from synth_assets.quality.findings import Finding, excerpt, one_line
 from synth_assets.quality.words import count_words
 
@@ -20,6 +21,7 @@ FILTERS: dict[str, str] = {
     "write_a_program": 'Starts with "Write a program": it is not clear in what language, and the pool would fill with such instructions.',
     "leading_punctuation": "Starts with a punctuation mark.",
     "non_ascii_start": "Starts with a character outside ASCII (English only).",
+    "asks_nothing": "Shows no sign of a question or a request (ours): a statement, or the answer itself.",
 }
 """Every filter by its name, with what it rejects."""
 
@@ -59,4 +61,6 @@ def form_findings(text: str, language: str) -> list[Finding]:
         findings.append(Finding("leading_punctuation", None, one_line(stripped)))
     if language == "en" and stripped and not stripped[0].isascii():
         findings.append(Finding("non_ascii_start", None, one_line(stripped)))
+    if not asks(text, language):
+        findings.append(Finding("asks_nothing", None, one_line(stripped)))
     return findings

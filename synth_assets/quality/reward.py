@@ -8,7 +8,8 @@ Invariant: the reported accuracy belongs to the published weights, on prompts th
 Measured: the shipped version orders 0.92 of its held-out pairs, length alone 0.53. Between whole models, on 200 AlpacaEval prompts: it prefers
 claude-3-5-sonnet's answer to falcon-7b's in 0.98 (length alone: 0.93), Llama-3-70B's to Llama-3-8B's in 0.60 (0.50) and Llama-3-8B's to
 Qwen1.5-1.8B's in 0.86 (0.33). 8 to 32 principal components of the answer's embedding, or of its product with the prompt's, moved accuracy in
-cross-validation by less than 0.5 points, so they are left out.
+cross-validation by less than 0.5 points, so they are left out. On two cores it scores 15 answers of 322 words a second, 340 where their embeddings
+are known, in 1.0 GB; a cross-encoder of MiniLM's size scored 0.56 times as many, in 1.1 GB (`bench/cross_encoder.py`).
 """
 
 import json

@@ -218,7 +218,7 @@ DEFECTS: list[Defect] = [
     change("seeds", "prompt_lengths_fit", (1, {"instruction": "Tides why"})),
     change("seeds", "response_lengths_fit", (2, {"response": "--- ..."})),
     change("generated_instructions", "methods_configured", (3, {"method": "evol_instruct"})),
-    change("generated_instructions", "word_limits_hold", (2, {"instruction": "Tie ropes quickly"}), (4, {"instruction": "why " * 151})),
+    change("generated_instructions", "word_limits_hold", (2, {"instruction": "Tie ropes how?"}), (4, {"instruction": "why " * 151})),
     change("generated_instructions", "instruction_filters_hold", (1, {"instruction": "Draw the outline of an old lighthouse for me."})),
     change("generated_instructions", "no_near_duplicates", (1, {"instruction": "How many hours lie between two low waters?"})),
     change("generated_instructions", "instances_hold", (1, {"task_kind": "with_input", "input": "Six hours.", "output": "six hours"})),

@@ -64,7 +64,7 @@ def test_an_aspect_that_stands_twice_is_no_rating() -> None:
 
 @given(st.text(max_size=12))
 def test_a_rating_is_never_guessed(value: str) -> None:
-    found = read_ratings(lines(3, value.replace("\n", " "), 3, 3), "en")
+    found = read_ratings(lines(3, " ".join(value.splitlines()), 3, 3), "en")
     assert found is None or re.fullmatch(r"[\s*_`]*[1-5][\s*_`]*", value)
 
 

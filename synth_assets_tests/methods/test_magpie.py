@@ -52,7 +52,7 @@ def test_without_its_section_nothing_is_asked() -> None:
         ("How long is it? " * 4, ["repeated_in_a_row"]),
         ("How long is it? " * 4 + ":", ["repeated_in_a_row", "instruction_unfinished"]),
         ("Show me a picture of a healthy fern.", ["banned_word"]),
-        ("Hello there!", ["instruction_too_short"]),
+        ("Hello there!", ["instruction_too_short", "asks_nothing"]),
         (FRESH[0], []),
     ],
 )

@@ -33,6 +33,9 @@ ITEMS = "1. one thing\n2. another\n3. a third"
         ("Write an email to my landlord.", "It is cold.", 0),
         ("Write a poem about rain.", "Rain on roof\nrain on leaf\nrain again", 1),
         ("Write a poem about rain.", "Rain is water that falls from clouds and wets the ground.", 0),
+        ("Give ſix examples of fruits.", "1. pear\n2. plum", 0),
+        ("List fıve birds.", "1. owl\n2. wren", 0),
+        ("请把这条通知压缩到50个字以内。", "周二停水，请提前储水，具体时间见楼下告示，如有疑问请致电物业服务中心，电话贴在门口公告栏上，谢谢配合支持理解。", 1),
         ("Answer in JSON.", '{"a": 1}', 1),
         ("Give three reasons, each in a table.", ITEMS, 0.5),
     ],
@@ -50,12 +53,17 @@ def test_what_is_asked_for_is_looked_for(prompt: str, answer: str, expected: flo
         "为什么天是蓝的？",
         "",
         "It took five years to write. Why?",
+        "How do I read a json file?",
+        "Tom has 3 lines of 4 trees each. How many trees are there?",
+        "Why did he put the book on a wooden table?",
+        "介绍一下《三字经》的内容。",
+        "十字路口怎么走？",
     ],
 )
 def test_a_prompt_that_asks_for_no_form(prompt: str) -> None:
     assert fulfilled(prompt, "Because.") is None
 
 
-@pytest.mark.parametrize("answer", ["", " \n ", "x" * 100_000, "- " * 20_000, "|" * 50_000])
+@pytest.mark.parametrize("answer", ["", " \n ", "x" * 100_000, "- " * 20_000, "|" * 50_000, "x" + "\n" * 50_000 + "y"])
 def test_any_answer_is_read(answer: str) -> None:
-    assert 0 <= (fulfilled("List five reasons in a table, in one sentence each.", answer) or 0) <= 1
+    assert 0 <= (fulfilled("Write a letter with five reasons in a table, in one sentence each, and a Python function.", answer) or 0) <= 1

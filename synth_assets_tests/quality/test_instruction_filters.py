@@ -16,14 +16,15 @@ def broken(text: str, language: str = "en", min_words: int = 4, max_words: int =
     [
         ("Name three birds of prey.", set()),
         ("Name three birds", {"instruction_too_short"}),
-        ("", {"instruction_too_short"}),
+        ("", {"instruction_too_short", "asks_nothing"}),
+        ("You're right, the answer would be 8 cm, not 9 cm.", {"asks_nothing"}),
         ("word " * 150, set()),
         ("word " * 151, {"instruction_too_long"}),
         ("Describe the image in words.", {"banned_word"}),
         ("DRAW a cat for me.", {"banned_word"}),
         ("Please go  to the shop.", {"banned_word"}),
         ("Explain imagery in this poem.", set()),
-        ("Profile a famous cartographer briefly.", set()),
+        ("Describe a famous cartographer briefly.", set()),
         ("Explain mapping and graphing to children.", set()),
         ("Suggest music for a wedding.", {"banned_word"}),
         ("Explain what a flowchart is.", {"banned_word"}),
@@ -47,12 +48,13 @@ def test_english(text: str, rules: set[str]) -> None:
     ("text", "rules"),
     [
         ("请说出三种猛禽。", set()),
-        ("说三种", {"instruction_too_short"}),
+        ("说三种", {"instruction_too_short", "asks_nothing"}),
         ("请描述这张图片。", {"banned_word"}),
         ("请画一只猫给我。", {"banned_word"}),
         ("介绍齐白石的国画艺术。", set()),
         ("，请说出三种猛禽。", {"leading_punctuation"}),
-        ("鸟" * 151, {"instruction_too_long"}),
+        ("鸟" * 151, {"instruction_too_long", "asks_nothing"}),
+        ("你说得对，正确答案应该是八厘米。", {"asks_nothing"}),
     ],
 )
 def test_chinese(text: str, rules: set[str]) -> None:
@@ -109,7 +111,9 @@ def test_the_pool_keeps_what_a_comparison_with_everything_keeps(texts: list[list
         return row[-1]
 
     pool, outcome = InstructionPool("en", [{"id": "seed", "instruction": "rye oats bran malt"}]), Outcome()
-    kept = [n for n, text in enumerate(texts) if pool.offer({"id": str(n), "instruction": " ".join(text)}, outcome, min_words=4, max_words=150, rouge_l=0.7)]
+    kept = [
+        n for n, text in enumerate(texts) if pool.offer({"id": str(n), "instruction": " ".join(text) + "?"}, outcome, min_words=4, max_words=150, rouge_l=0.7)
+    ]
     wanted, known = [], [["rye", "oats", "bran", "malt"]]
     for n, text in enumerate(texts):
         if all(20 * lcs(text, other) <= 7 * (len(text) + len(other)) for other in known):

@@ -1,0 +1,57 @@
+import pytest
+
+from synth_assets.domain_files import list_domain_names, load_domain, shipped_folder
+from synth_assets.quality.asking import asks
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Name three birds of prey.",
+        "three birds of prey?",
+        "Briefly explain the tides.",
+        "Reply to the email politely.",
+        "Given a list of words, sort them by length.",
+        "I need help with this sum.",
+        "A train leaves at nine. How far does it get by noon",
+        "You need to write a letter to your sister.",
+        "The text below has mistakes; correct them.",
+        "1. Compare tea and coffee.",
+        "Is a whale a fish",
+    ],
+)
+def test_a_question_or_a_request_is_seen(text: str) -> None:
+    assert asks(text, "en")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "You're right, the answer would indeed be 8 cm, not 9 cm.",
+        "A flower shop has 270 flowers, but they only have 36 petals left. To find the rest, you need to multiply by 3. So 27 remain.",
+        "To create a perfect cup of tea, we need to keep the ratio of sugar and spice.",
+        "A net 30 means that a bill is paid within a month.",
+        "The moon moves the sea.",
+    ],
+)
+def test_a_statement_or_an_answer_is_no_request(text: str) -> None:
+    assert not asks(text, "en")
+
+
+@pytest.mark.parametrize(
+    "text", ["请说出三种猛禽。", "鲸是鱼吗", "把这句话改写成被动句。", "列出五种水果。", "为社区活动列一份准备清单。", "Name three birds."]
+)
+def test_chinese_is_seen_too(text: str) -> None:
+    assert asks(text, "zh")
+
+
+@pytest.mark.parametrize("text", ["你说得对，正确答案应该是八厘米。", "月亮引起潮汐。", ""])
+def test_a_chinese_statement_is_no_request(text: str) -> None:
+    assert not asks(text, "zh")
+
+
+@pytest.mark.parametrize("name", list_domain_names(shipped_folder()))
+def test_every_shipped_seed_asks_for_something(name: str) -> None:
+    loaded = load_domain(shipped_folder(), name)
+    assert [seed.instruction for _, seed in loaded.seeds if not asks(seed.instruction, loaded.config.language)] == []
