@@ -3,16 +3,18 @@
     python -m bench.student --home .synth --held-out seed_tasks.jsonl              a home's last release, and all answers behind it
     python -m bench.student --kept kept.jsonl --made made.jsonl --held-out ...     what `synth-assets screen` kept of any file
 
-The student is a small transformer over bytes, trained from nothing: every arm sees the same number of bytes, so that a smaller set is read more
+The student is a small transformer over bytes, trained from nothing: every arm may see the same number of bytes, so that a smaller set is read more
 often. Measured is the loss on responses written by people (JSON Lines of instruction, input and output, or of Self-Instruct's seed tasks), in
-bits per byte of the response, over several seeds; differences are between arms of the same seed, with a 95 % t interval. A GPU is used where there is
-one: then a wider and deeper student, larger steps and more of them say more (--width, --layers, --batch, --steps).
+bits per byte of the response, at the best of ten looks of each run: 53 rows read 180 times over are learnt by heart, and the last look says only that
+(11 bits, where guessing costs 8). Differences are between arms of the same seed, with a 95 % t interval over the seeds. A GPU is used where
+there is one: then a wider and deeper student, larger steps and more of them say more (--width, --layers, --batch, --steps).
 """
 
 import argparse
 import math
 import random
 import statistics
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,6 +30,8 @@ from synth_assets.conversations import prompt_of
 
 LENGTH = 384
 """Bytes of a row that are read."""
+LOOKS = 10
+"""At the held-out responses in the course of a run."""
 END, GAP, ROOM = 256, 257, 258
 """After a response, between prompt and response, and how many symbols there are."""
 
@@ -72,13 +76,14 @@ def loss_of(student: Student, symbols: torch.Tensor, wanted: torch.Tensor) -> to
 
 
 def train(rows: Sequence[Pair], held_out: tuple[torch.Tensor, torch.Tensor], seed: int, options: argparse.Namespace, device: torch.device) -> float:
-    """Bits per byte of the held-out responses, after `options.steps` steps over `rows`."""
+    """Bits per byte of the held-out responses, at the best look in `options.steps` steps over `rows`."""
     torch.manual_seed(seed)
     student = Student(options.width, options.layers).to(device)
     optimizer = torch.optim.AdamW(student.parameters(), lr=options.rate, weight_decay=0.01)
     symbols, wanted = encoded(rows, device)
     source = random.Random(seed)
     order: list[int] = []
+    seen: list[float] = []
     for step in range(options.steps):
         while len(order) < options.batch:
             order += source.sample(range(len(rows)), len(rows))
@@ -89,10 +94,15 @@ def train(rows: Sequence[Pair], held_out: tuple[torch.Tensor, torch.Tensor], see
         loss_of(student, symbols[chosen], wanted[chosen]).backward()
         nn.utils.clip_grad_norm_(student.parameters(), 1.0)
         optimizer.step()
-    student.eval()
-    with torch.no_grad():
-        slices = [slice(first, first + options.batch) for first in range(0, len(held_out[0]), options.batch)]
-        parts = [(loss_of(student, held_out[0][part], held_out[1][part]).item(), int(held_out[1][part].sum())) for part in slices]
+        if (step + 1) % max(1, options.steps // LOOKS) == 0:
+            seen.append(bits(student, held_out, options.batch))
+    return min(seen)
+
+
+@torch.no_grad()
+def bits(student: Student, held_out: tuple[torch.Tensor, torch.Tensor], batch: int) -> float:
+    slices = [slice(first, first + batch) for first in range(0, len(held_out[0]), batch)]
+    parts = [(loss_of(student, held_out[0][part], held_out[1][part]).item(), int(held_out[1][part].sum())) for part in slices]
     return sum(loss * count for loss, count in parts) / sum(count for _, count in parts) / math.log(2)
 
 
@@ -142,6 +152,7 @@ def main() -> None:
         arms = (kept, made, random.Random(seed).sample(made, min(len(kept), len(made))))
         for name, rows in zip(scores, arms, strict=True):
             scores[name].append(train(rows, held_out, seed, options, device))
+            print(f"seed {seed}, {name}: {scores[name][-1]:.4f} after {time.perf_counter() - started:.0f} s", file=sys.stderr, flush=True)
     first = scores["kept by the gates"]
     table = []
     for (name, found), size in zip(scores.items(), (len(kept), len(made), min(len(kept), len(made))), strict=True):
