@@ -16,7 +16,7 @@ from synth_assets.domain_files import shipped_folder
 from synth_assets.identity import digest
 from synth_assets.warehouse import Warehouse
 from synth_assets_tests.graph import chinese
-from synth_assets_tests.graph.world import environment, synth_assets
+from synth_assets_tests.graph.world import command, environment, synth_assets
 from synth_assets_tests.messages_api import Answer, Call, MessagesApi
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(500)]
@@ -101,3 +101,48 @@ def test_no_attempt_is_made_twice_and_what_one_wave_left_over_is_the_nexts(toppe
     assert all(row["rows"] == METHODS[row["method"]]["target"] for row in waves)
     # Six of each wave in batches of four: two are left over each time, and only the last wave's stay so.
     assert len([row for row in warehouse.rows("surplus", "zh_daily") if row["stage"] == "generated_instructions"]) < 2 * len({row["wave"] for row in waves})
+
+
+def same(rows: dict[str, list[dict[str, Any]]]) -> dict[str, list[dict[str, Any]]]:
+    """Without what tells of the calls."""
+    return {kind: [{name: value for name, value in row.items() if name != "call_keys"} for row in of] for kind, of in rows.items()}
+
+
+def test_killed_within_a_top_up_it_goes_on_in_the_same_waves(topped: Topped, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    with MessagesApi(inventive, raw_prompts=True) as api:
+        env = environment(home, topped.domains, api.url)
+        process = subprocess.Popen(command("run", "--to", "filtered", "--top-up"), env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        api.wait_for(int(0.7 * topped.calls), timeout=200)
+        process.kill()
+        process.wait()
+        standing = Warehouse(home / "warehouse.duckdb").rows("wave_plans", "zh_daily")
+        assert [plan["reason"] for plan in standing][:2] == ["first", "top_up"]
+        done = synth_assets(env, "run", "--to", "filtered", "--top-up")
+        assert done.returncode == 0, done.stdout + done.stderr
+        # What was out at the kill, at most the concurrency, may be asked twice.
+        assert len(api.calls) - topped.calls <= 16
+    assert same(accepted(home)) == same(accepted(topped.home))
+
+
+def test_a_budget_that_ends_within_a_top_up_keeps_what_it_has_and_goes_on_when_it_is_raised(topped: Topped, tmp_path: Path) -> None:
+    calls = Warehouse(topped.home / "warehouse.duckdb").rows("teacher_calls")
+    price = "3000,15000"
+    whole = sum(3e-3 * row["input_tokens"] + 15e-3 * row["output_tokens"] for row in calls)
+    home, budget = tmp_path / "home", 0.7 * whole
+    with MessagesApi(inventive, raw_prompts=True) as api:
+        env = environment(home, topped.domains, api.url, SYNTH_PRICE_USD_PER_MTOK=price, SYNTH_BUDGET_USD=f"{budget:.6f}")
+        short = synth_assets(env, "run", "--to", "filtered", "--top-up")
+        assert "budget" in short.stdout and "raise it" in short.stdout, short.stdout + short.stderr
+        warehouse = Warehouse(home / "warehouse.duckdb")
+        (spent,) = warehouse.query("select sum(cost_usd) as usd from synth.teacher_calls")
+        assert 0.3 * budget < spent["usd"] <= budget
+        kept = accepted(home)
+        assert 0 < len(kept["sft"]) < WANTED
+        again = synth_assets(env, "run", "--to", "filtered", "--top-up")
+        assert "raise it" in again.stdout
+        before = len(api.calls)
+        done = synth_assets(env | {"SYNTH_BUDGET_USD": f"{10 * whole:.6f}"}, "run", "--to", "filtered", "--top-up")
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert before < len(api.calls) <= topped.calls
+    assert same(accepted(home)) == same(accepted(topped.home))
