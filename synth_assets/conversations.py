@@ -7,7 +7,7 @@ from typing import TypedDict
 
 from synth_assets.accounts import Row
 
-__all__ = ["Turn", "approximate_tokens", "messages", "prompt_of", "user_text", "with_thinking"]
+__all__ = ["Turn", "approximate_tokens", "messages", "prompt_of", "response_of", "user_text", "with_thinking"]
 
 
 class Turn(TypedDict):
@@ -25,6 +25,11 @@ def prompt_of(row: Row) -> str:
 def with_thinking(thinking: str, response: str) -> str:
     """The text that a student learns: the reasoning inside its tags, then the answer."""
     return f"<think>\n{thinking}\n</think>\n\n{response}" if thinking else response
+
+
+def response_of(row: Row) -> str:
+    """What the gates read, a judge scores and a student learns of a row of teacher_responses, or of a pair: the chosen answer."""
+    return str(row["chosen"]) if "chosen" in row else with_thinking(row["thinking"], row["response"])
 
 
 def messages(*, system: str = "", user: str = "", assistant: str = "") -> list[Turn]:

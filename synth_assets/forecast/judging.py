@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from synth_assets.accounts import Outcome, Row
-from synth_assets.conversations import prompt_of
-from synth_assets.forecast.interval import Interval
+from synth_assets.conversations import prompt_of, response_of, with_thinking
+from synth_assets.forecast.interval import NOTHING, Interval
 from synth_assets.forecast.known import requests_of
 from synth_assets.forecast.parts import Part, Rows, Samples, Setting, sample_rows
 from synth_assets.forecast.past import JUDGE, JUDGED_PAIR, JUDGED_ROW
@@ -17,6 +17,7 @@ from synth_assets.forecast.sizes import LIKELY_RATIO, filler
 from synth_assets.methods import scoring
 from synth_assets.methods.judge import Judge
 from synth_assets.teacher.messages import Plan, Request
+from synth_assets.teacher.prices import LEAST_BUDGET
 
 __all__ = ["MADE", "forecast_candidates", "forecast_references", "forecast_verdicts", "judge_of", "judged_rows"]
 
@@ -68,14 +69,11 @@ def forecast_candidates(setting: Setting, responses: Rows, pairs: Rows) -> list[
     judge = judge_of(setting)
     if judge is None:
         return []
-    rows = [(row["prompt"], row["response"]) for row in responses.known] + [(row["prompt"], row["chosen"]) for row in pairs.known]
     if responses.exact and pairs.exact:
-        return judged_rows(setting, judge, setting.known.drive(judge.score(*_columns(rows))).missing, Interval.exactly(0))
+        rows = [*responses.known, *pairs.known]
+        plan = judge.score([row["prompt"] for row in rows], [response_of(row) for row in rows])
+        return judged_rows(setting, judge, setting.known.drive(plan).missing, NOTHING)
     return judged_rows(setting, judge, [], (responses.count + pairs.count).scaled(0, 1, 1))
-
-
-def _columns(rows: Sequence[tuple[str, str]]) -> tuple[list[str], list[str]]:
-    return [prompt for prompt, _ in rows], [response for _, response in rows]
 
 
 def _part(setting: Setting, place: int, calls: Interval, samples: Samples) -> Part:
@@ -84,14 +82,25 @@ def _part(setting: Setting, place: int, calls: Interval, samples: Samples) -> Pa
 
 def _samples(setting: Setting, judge: Judge, *, pairs: bool) -> Samples:
     """Judgements of the shortest answers, of usual ones, and of the longest."""
-    methods, ratio = setting.domain.methods, LIKELY_RATIO[setting.domain.language]
-    asked = (methods.distillation, methods.constitutional, methods.best_of_n, methods.reasoning)
-    longest = max(settings.max_tokens for settings in asked if settings is not None)
+    ratio = LIKELY_RATIO[setting.domain.language]
 
-    def sized(prompt: int, response: int) -> Sequence[Request]:
-        prompts, responses = _columns([(row["instruction"], filler(response)) for row in sample_rows(setting.domain, prompt)])
+    def sized(prompt: int, response: str) -> Sequence[Request]:
+        prompts = [row["instruction"] for row in sample_rows(setting.domain, prompt)]
+        responses = [response] * len(prompts)
         plan: Plan[Any] = judge.compare(prompts, responses, responses) if pairs else judge.score(prompts, responses)
         return requests_of(plan, lambda request: "x", 1)[0]
 
-    usual = sized(int(setting.typical.instruction / ratio), int(setting.typical.response / ratio))
-    return Samples(sized(1, 1), usual, sized(2 * setting.longest() + 2, longest))
+    usual = sized(int(setting.typical.instruction / ratio), filler(int(setting.typical.response / ratio)))
+    return Samples(sized(1, filler(1)), usual, sized(2 * setting.longest() + 2, with_thinking(filler(1), filler(_longest(setting)))))
+
+
+def _longest(setting: Setting) -> int:
+    """Bytes, one for a token, of the longest answer with its thinking."""
+    methods, profile = setting.domain.methods, setting.profile
+    asked = (methods.distillation, methods.constitutional, methods.best_of_n)
+    longest = setting.room + max(settings.max_tokens for settings in asked if settings is not None)
+    if methods.reasoning is None:
+        return longest
+    # A small model is given as many tokens for its thinking as for the answer behind it.
+    trace = methods.reasoning.max_tokens * (1 + profile.small) + (LEAST_BUDGET if profile.thinks else setting.room)
+    return max(longest, trace)

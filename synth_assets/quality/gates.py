@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from synth_assets.accounts import Outcome, Row
 from synth_assets.config import Domain
-from synth_assets.conversations import with_thinking
+from synth_assets.conversations import response_of
 from synth_assets.identity import row_id
 from synth_assets.quality.decontamination import Hit, Index
 from synth_assets.quality.diverse_selection import complexities, select_diverse
@@ -59,7 +59,7 @@ def candidates(responses: Sequence[Row], pairs: Sequence[Row], instructions: Seq
                     "method": source["method"],
                     "system": "" if pair else source["system"],
                     "prompt": source["prompt"],
-                    "response": source["chosen"] if pair else with_thinking(source["thinking"], source["response"]),
+                    "response": response_of(source),
                     "rejected": source["rejected"] if pair else None,
                     "reward_version": reward_version,
                     "calibration": calibration,

@@ -22,16 +22,18 @@ from synth_assets.forecast.instructions import expected_attempts
 from synth_assets.forecast.interval import Interval
 from synth_assets.forecast.known import Known
 from synth_assets.forecast.past import STAGES, Method, Past, Step
+from synth_assets.forecast.sizes import filler
 from synth_assets.home import Home
 from synth_assets.identity import digest
 from synth_assets.methods import best_of_n, constitutional, distillation, evol_instruct, magpie, reasoning, self_instruct, verified_pairs
 from synth_assets.methods import seeds as seeds_method
 from synth_assets.methods.instruction_pool import InstructionPool
 from synth_assets.methods.judge import Judge
-from synth_assets.methods.scoring import Direct, score_pairs
+from synth_assets.methods.scoring import Calibrated, Direct, score_pairs
+from synth_assets.quality.gates import candidates
 from synth_assets.records import SeedRecord
 from synth_assets.teacher.messages import Plan, Profile, Reply, Request
-from synth_assets.teacher.prices import Price
+from synth_assets.teacher.prices import LEAST_BUDGET, Price
 from synth_assets_tests.methods.driving import LARGE, SEEDS, SMALL, TOPICS, make_domain
 
 RATED = ("Instruction following", "Truthfulness", "Honesty", "Helpfulness")
@@ -95,9 +97,23 @@ class World:
             text = "Not equal"
         if style == "good" and "Honesty" in "".join([request.system, *(m.content for m in request.messages)]):
             text = "\n".join(f"{letter}{name}: {number % 5 + 1}" for letter in ("", "A ", "B ") for name in RATED)
-        if style == "good" and any("<think>" in part for part in (request.system, *(message.content for message in request.messages))):
-            text = f"<think>\nSeven, since {number}.\n</think>\nAnswer: 7"
+        traced = request.thinks or any("<think>" in part for part in (request.system, *(message.content for message in request.messages)))
+        if style in {"good", "lengthy"} and traced:
+            return self._trace(request, key, f"Seven, since {number}." if style == "good" else filler(request.max_tokens - 40, number))
         return Reply(key, text, stop, "teacher")
+
+    def _trace(self, request: Request, key: str, thinking: str) -> Reply:
+        """A trace in the form that was asked for: in blocks of the API's, in two steps, or all at once."""
+        answer = "Answer: 7"
+        if self.style == "lengthy" and request.messages[-1].role == "assistant":
+            answer = f"{thinking}\n{answer}"
+        if request.thinks:
+            return Reply(key, answer, "end_turn", "teacher", thinking + " again" * (LEAST_BUDGET // 6) * (self.style == "lengthy"))
+        if request.stop:
+            return Reply(key, thinking, "stop_sequence", "teacher")
+        if request.messages[-1].role == "assistant":
+            return Reply(key, answer, "end_turn", "teacher")
+        return Reply(key, f"<think>\n{thinking}\n</think>\n{answer}", "end_turn", "teacher")
 
     def run(self, loaded_domain: LoadedDomain, profile: Profile, waves: int = 1) -> dict[str, list[dict[str, Any]]]:
         """All stages, as the assets have them; returns what was kept, by stage and in the order in which it was made."""
@@ -127,9 +143,9 @@ class World:
                 break
         verified_pairs.verify_pairs(made[3].kept, verify, made[4])
         if judge is not None:
-            self._drive(score_pairs(judge, 1, made[4]), STAGES[3])
-            rows = [(row["prompt"], row["response"]) for row in made[3].kept] + [(row["prompt"], row["chosen"]) for row in made[4].kept]
-            self._drive(judge.score([prompt for prompt, _ in rows], [text for _, text in rows]), "filtered")
+            self._drive(score_pairs(Calibrated(judge, np.array([3.0])), 1, made[4]), STAGES[3])
+            rows = candidates(made[3].kept, made[4].kept, made[2].kept, judge.version, 1)
+            self._drive(judge.score([row["prompt"] for row in rows], [row["response"] for row in rows]), "filtered")
         return {stage: outcome.kept for stage, outcome in zip(STAGES, made[1:], strict=True)}
 
     def _drive(self, plan: Plan[Any], stage: str) -> None:
@@ -199,6 +215,28 @@ def test_what_is_left_of_a_run_that_was_broken_off_anywhere_is_within_the_interv
     within(found, world.used)
     again = forecast(domain, profile, TERMS, world.known(), {}, verify, waves).use
     assert again.calls == again.output_tokens == again.usd == Interval(0, 0, 0)
+
+
+THINKING = Profile("teacher", thinks=True)
+
+
+def tracing(samples: int = 1, keep: int = 1, max_tokens: int = 2000) -> LoadedDomain:
+    """A domain with a judge whose every row is a trace that is judged once."""
+    found = loaded()
+    reasoning_alone = {"reasoning": {"samples": samples, "keep": keep, "max_tokens": max_tokens}, "distillation": {"max_tokens": 100}}
+    seeds = [(place, record.model_copy(update={"answer": "7"})) for place, record in found.seeds]
+    return judged(LoadedDomain(make_domain(**reasoning_alone), Path(), seeds, [], {}, ""))
+
+
+@pytest.mark.parametrize("profile", [LARGE, SMALL, THINKING])
+def test_a_trace_is_judged_with_its_thinking_and_paid_for_once(profile: Profile) -> None:
+    domain, world = tracing(), World("lengthy")
+    found = forecast(domain, profile, TERMS, world.known(), {}, verify)
+    rows = world.run(domain, profile)["teacher_responses"]
+    assert len(rows) == len(domain.seeds) and all(len(row["thinking"]) > 1900 for row in rows)
+    within(found, world.used)
+    within(found, world.used, tries=3)
+    assert forecast(domain, profile, TERMS, world.known(), {}, verify).use.calls == Interval(0, 0, 0)
 
 
 @pytest.mark.parametrize("style", ["good", "mixed"])
