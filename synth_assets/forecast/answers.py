@@ -1,6 +1,7 @@
 """What teacher_responses and preference_pairs will ask: an answer or samples for every instruction, and rounds of critique and revision."""
 
 from collections.abc import Sequence
+from math import comb
 
 from synth_assets.accounts import Outcome, Row
 from synth_assets.config import Constitutional, Domain
@@ -9,21 +10,19 @@ from synth_assets.forecast.interval import NOTHING, Interval
 from synth_assets.forecast.judging import MADE, forecast_verdicts
 from synth_assets.forecast.known import Driven, requests_of
 from synth_assets.forecast.parts import SAMPLES, Part, Rows, Samples, Setting, sample_rows
-from synth_assets.forecast.sizes import LIKELY_RATIO, filler
+from synth_assets.forecast.sizes import LIKELY_RATIO, WORKING, filler
 from synth_assets.methods import constitutional, distillation, reasoning, verified_pairs
 
-__all__ = ["forecast_pairs", "forecast_responses"]
+__all__ = ["forecast_pairs", "forecast_responses", "kept_of"]
 
 ANSWERED = 0.9
 """Share of instructions that have a usable answer, where no earlier run says it; so with the steps of a trace and a revision."""
-WORKING = 2.0
-"""Tokens of a trace as a multiple of a seed's response."""
 CRITIQUE = 80.0
 """Tokens of a critique."""
 
 
-def forecast_responses(setting: Setting, evolved: Rows, unanswered: Interval, verify: reasoning.Verify) -> tuple[list[Part], Rows]:
-    """Parts of the stage, and its rows.
+def forecast_responses(setting: Setting, evolved: Rows, unanswered: Interval, verify: reasoning.Verify) -> tuple[list[Part], Rows, Rows]:
+    """Parts of the stage, its plain answers, one of an instruction, and its traces, of which an instruction may have `keep`.
 
     Args:
         setting: The domain.
@@ -35,9 +34,9 @@ def forecast_responses(setting: Setting, evolved: Rows, unanswered: Interval, ve
     rows = sorted(evolved.known, key=lambda row: str(row["id"]))
     traced = [row for row in rows if reasoning.traced(domain, row)]
     plain = [row for row in rows if not reasoning.traced(domain, row)]
-    outcome = Outcome()
-    steps = setting.known.drive(reasoning.plan(domain, traced, profile, verify, outcome))
-    answers = setting.known.drive(distillation.plan(domain, plain, profile, outcome))
+    answered, traces = Outcome(), Outcome()
+    steps = setting.known.drive(reasoning.plan(domain, traced, profile, verify, traces))
+    answers = setting.known.drive(distillation.plan(domain, plain, profile, answered))
     typical = setting.typical.response
     parts: list[Part] = []
     if not steps.ended:
@@ -46,12 +45,28 @@ def forecast_responses(setting: Setting, evolved: Rows, unanswered: Interval, ve
     if unanswered.high:
         samples = Samples(*([distillation.request_for(domain, row, profile) for row in sized] for sized in _pools(setting)))
         parts.append(setting.part(distillation.METHOD, 1, unanswered, samples, typical, measured=True))
-    if evolved.exact and steps.ended and answers.ended:
-        return parts, Rows(outcome.kept)
+    # What is not known yet of the pool has no reference answer, and is asked for no traces.
+    kept = Rows(traces.kept) if steps.ended else Rows(more=_kept_traces(setting, len(traced)))
+    if evolved.exact and answers.ended:
+        return parts, Rows(answered.kept), kept
     rate = setting.past[distillation.METHOD].rate if distillation.METHOD in setting.past else ANSWERED
-    # The most is one for every instruction, since a pair takes one at most.
-    answered = _answered(setting, plain)
-    return parts, Rows(answered, Interval(0, rate * evolved.count.likely - len(answered), evolved.count.high - len(answered)))
+    found = _answered(setting, plain)
+    likely, most = evolved.count.likely - len(traced), evolved.count.high - len(traced)
+    return parts, Rows(found, Interval(0, rate * likely - len(found), most - len(found))), kept
+
+
+def _kept_traces(setting: Setting, traced: int) -> Interval:
+    """Traces that are kept of so many instructions."""
+    settings, past = setting.domain.methods.reasoning, setting.past.get(reasoning.METHOD)
+    if settings is None:
+        return NOTHING
+    each = kept_of(settings.samples, settings.keep, past.rate) if past else ANSWERED * settings.keep
+    return Interval(0, traced * each, traced * settings.keep)
+
+
+def kept_of(samples: int, keep: int, rate: float) -> float:
+    """Samples that are kept of one instruction on average: `keep` at most of those that are accepted, each with the chance `rate`."""
+    return sum(min(n, keep) * comb(samples, n) * rate**n * (1 - rate) ** (samples - n) for n in range(samples + 1))
 
 
 def _answered(setting: Setting, rows: Sequence[Row]) -> list[Row]:
@@ -90,14 +105,25 @@ def _unverified(pairs: Sequence[tuple[str, str]]) -> list[str]:
     return ["correct"] * len(pairs)
 
 
-def forecast_pairs(setting: Setting, responses: Rows, verify: reasoning.Verify) -> tuple[list[Part], Rows]:
+def forecast_pairs(setting: Setting, plain: Rows, traces: Rows, verify: reasoning.Verify) -> tuple[list[Part], Rows]:
     """Parts of preference_pairs, and its rows."""
+    responses = _one_each(setting, plain, traces)
     revisions, revised = _revisions(setting, responses)
     samples, sampled = forecast_best_of_n(setting, responses)
     made = Outcome(kept=[*revised.known, *sampled.known])
     verified_pairs.verify_pairs(responses.known, verify, made)
     verdicts, pairs = forecast_verdicts(setting, Rows(made.kept, revised.more + sampled.more))
     return [*revisions, *samples, *verdicts], pairs
+
+
+def _one_each(setting: Setting, plain: Rows, traces: Rows) -> Rows:
+    """What pairs are drawn from: of an instruction's traces no more than the first."""
+    settings = setting.domain.methods.reasoning
+    share = 1 / settings.keep if settings is not None else 0.0
+    first: dict[str, Row] = {}
+    for row in sorted([*plain.known, *traces.known], key=lambda row: str(row["id"])):
+        first.setdefault(row["instruction_id"], row)
+    return Rows(list(first.values()), plain.more + traces.more.scaled(share, share, share))
 
 
 def _revisions(setting: Setting, responses: Rows) -> tuple[list[Part], Rows]:

@@ -2,7 +2,8 @@
 
 The methods' own plans say what is asked: driven by the ledger as far as it goes, and by made-up rows of the shortest, usual and longest
 texts for what is not known yet. Invariant: nothing is asked, written or started, and what a run that reaches its end then pays is within
-low and high; a run that stops earlier pays less, and calls whose outcome was lost on the wire count beside their three tries.
+low and high; a run that stops earlier pays less, and calls whose outcome was lost on the wire count beside their three tries. What a judge is asked
+about answers that people corrected counts beside it too (`judging`).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -96,12 +97,12 @@ def forecast(loaded: LoadedDomain, profile: Profile, terms: Terms, known: Known,
     for wave in range(waves):
         instructions, generated = forecast_generated(setting, seeds, pool, made, known=certain)
         evolutions, evolved = forecast_evolved(setting, seeds, generated, pooled, first=not wave)
-        answers, responses = forecast_responses(setting, evolved, generated.more, verify)
-        revisions, pairs = forecast_pairs(setting, responses, verify)
+        answers, plain, traces = forecast_responses(setting, evolved, generated.more, verify)
+        revisions, pairs = forecast_pairs(setting, plain, traces, verify)
         for stage, own in zip(STAGES, (instructions, evolutions, answers, revisions), strict=True):
             parts[stage] += own
         if judged:
-            parts["filtered"] += forecast_candidates(setting, responses, pairs)
+            parts["filtered"] += forecast_candidates(setting, plain, traces, pairs)
         certain = certain and generated.exact
         if wave and generated.exact and not generated.known:
             break

@@ -1,7 +1,9 @@
 """What the teacher is asked as a judge: every reference response once, best-of-n's samples, every pair in both orders, and every row that may be released.
 
 Nothing where the domain's reward model asks nobody. References that are calibrated already are not judged again, which only the warehouse knows, so
-that their low end is nothing. Invariant: as of every forecast, what a run then asks is within low and high.
+that their low end is nothing. Left out are answers that people corrected, with one call each and two where it is the chosen one of a pair: they are
+as few as people can write, stand in a store that only a run brings into the warehouse, and which of their candidates are made again shows at the
+gates. Invariant: as of every forecast, what a run then asks is within low and high, apart from these.
 """
 
 from collections.abc import Sequence
@@ -13,7 +15,7 @@ from synth_assets.forecast.interval import NOTHING, Interval
 from synth_assets.forecast.known import requests_of
 from synth_assets.forecast.parts import Part, Rows, Samples, Setting, sample_rows
 from synth_assets.forecast.past import JUDGE, JUDGED_PAIR, JUDGED_ROW
-from synth_assets.forecast.sizes import LIKELY_RATIO, filler
+from synth_assets.forecast.sizes import LIKELY_RATIO, WORKING, filler
 from synth_assets.methods import scoring
 from synth_assets.methods.judge import Judge
 from synth_assets.teacher.messages import Plan, Request
@@ -42,10 +44,10 @@ def forecast_references(setting: Setting, seeds: Sequence[Row]) -> list[Part]:
     return [_part(setting, JUDGED_ROW, Interval(0, len(missing), len(missing)), Samples.exactly(missing))] if missing else []
 
 
-def judged_rows(setting: Setting, judge: Judge, missing: Sequence[Request], more: Interval) -> list[Part]:
-    """Single answers: requests that are certain, and others of which only the number is known."""
+def judged_rows(setting: Setting, judge: Judge, missing: Sequence[Request], more: Interval, *, traces: bool = False) -> list[Part]:
+    """Single answers, or `traces` with their thinking: requests that are certain, and others of which only the number is known."""
     found = [_part(setting, JUDGED_ROW, Interval.exactly(len(missing)), Samples.exactly(missing))] if missing else []
-    return found + ([_part(setting, JUDGED_ROW, more, _samples(setting, judge, pairs=False))] if more.high else [])
+    return found + ([_part(setting, JUDGED_ROW, more, _samples(setting, judge, traces=traces))] if more.high else [])
 
 
 def forecast_verdicts(setting: Setting, pairs: Rows) -> tuple[list[Part], Rows]:
@@ -64,43 +66,44 @@ def forecast_verdicts(setting: Setting, pairs: Rows) -> tuple[list[Part], Rows]:
     return [_part(setting, JUDGED_PAIR, Interval.exactly(len(driven.missing)), Samples.exactly(driven.missing))], stand
 
 
-def forecast_candidates(setting: Setting, responses: Rows, pairs: Rows) -> list[Part]:
-    """Parts of filtered: every answer, and the chosen answer of every pair."""
+def forecast_candidates(setting: Setting, plain: Rows, traces: Rows, pairs: Rows) -> list[Part]:
+    """Parts of filtered: every plain answer, every trace with its thinking, and the chosen answer of every pair."""
     judge = judge_of(setting)
     if judge is None:
         return []
-    if responses.exact and pairs.exact:
-        rows = [*responses.known, *pairs.known]
+    if plain.exact and traces.exact and pairs.exact:
+        rows = [*plain.known, *traces.known, *pairs.known]
         plan = judge.score([row["prompt"] for row in rows], [response_of(row) for row in rows])
         return judged_rows(setting, judge, setting.known.drive(plan).missing, NOTHING)
-    return judged_rows(setting, judge, [], (responses.count + pairs.count).scaled(0, 1, 1))
+    answers, thought = (count.scaled(0, 1, 1) for count in (plain.count + pairs.count, traces.count))
+    return judged_rows(setting, judge, [], answers) + judged_rows(setting, judge, [], thought, traces=True)
 
 
 def _part(setting: Setting, place: int, calls: Interval, samples: Samples) -> Part:
     return setting.part(JUDGE, place, calls, samples, VERDICT_TOKENS, measured=samples.short is samples.long)
 
 
-def _samples(setting: Setting, judge: Judge, *, pairs: bool) -> Samples:
+def _samples(setting: Setting, judge: Judge, *, pairs: bool = False, traces: bool = False) -> Samples:
     """Judgements of the shortest answers, of usual ones, and of the longest."""
-    ratio = LIKELY_RATIO[setting.domain.language]
+    ratio, longest = LIKELY_RATIO[setting.domain.language], _longest(setting, traced=pairs or traces)
+    usual = int(setting.typical.response / ratio)
 
-    def sized(prompt: int, response: str) -> Sequence[Request]:
+    def sized(prompt: int, thinking: int, response: int) -> Sequence[Request]:
         prompts = [row["instruction"] for row in sample_rows(setting.domain, prompt)]
-        responses = [response] * len(prompts)
+        responses = [with_thinking(filler(thinking) if thinking else "", filler(response))] * len(prompts)
         plan: Plan[Any] = judge.compare(prompts, responses, responses) if pairs else judge.score(prompts, responses)
         return requests_of(plan, lambda request: "x", 1)[0]
 
-    usual = sized(int(setting.typical.instruction / ratio), filler(int(setting.typical.response / ratio)))
-    return Samples(sized(1, filler(1)), usual, sized(2 * setting.longest() + 2, with_thinking(filler(1), filler(_longest(setting)))))
+    between = sized(int(setting.typical.instruction / ratio), int((WORKING - 1) * usual) if traces else 0, usual)
+    return Samples(sized(1, 0, 1), between, sized(2 * setting.longest() + 2, 1, longest))
 
 
-def _longest(setting: Setting) -> int:
-    """Bytes, one for a token, of the longest answer with its thinking."""
+def _longest(setting: Setting, *, traced: bool) -> int:
+    """Bytes, one for a token, of the longest answer together with its thinking."""
     methods, profile = setting.domain.methods, setting.profile
     asked = (methods.distillation, methods.constitutional, methods.best_of_n)
-    longest = setting.room + max(settings.max_tokens for settings in asked if settings is not None)
-    if methods.reasoning is None:
-        return longest
+    plain = setting.room + max(settings.max_tokens for settings in asked if settings is not None)
+    if not traced or methods.reasoning is None:
+        return plain
     # A small model is given as many tokens for its thinking as for the answer behind it.
-    trace = methods.reasoning.max_tokens * (1 + profile.small) + (LEAST_BUDGET if profile.thinks else setting.room)
-    return max(longest, trace)
+    return max(plain, methods.reasoning.max_tokens * (1 + profile.small) + (LEAST_BUDGET if profile.thinks else setting.room))

@@ -13,11 +13,13 @@ from synth_assets.forecast.interval import NOTHING, Interval
 from synth_assets.teacher.messages import Request
 from synth_assets.teacher.prices import TEMPLATE_TOKENS
 
-__all__ = ["LIKELY_RATIO", "Typical", "filler", "likely_tokens", "read_by", "typical_of"]
+__all__ = ["LIKELY_RATIO", "WORKING", "Typical", "filler", "likely_tokens", "read_by", "typical_of"]
 
 LOW_RATIO = 1 / 8
 LIKELY_RATIO = {"en": 1 / 4, "zh": 1 / 3.5}
 """Tokens per byte of UTF-8: an English token has some 4 letters, and a Han character, of 3 bytes, is most of one."""
+WORKING = 2.0
+"""Tokens of a trace as a multiple of a seed's response, where no earlier run says it."""
 TURN_TOKENS = 4
 """What a chat template puts around a turn."""
 

@@ -16,6 +16,7 @@ from synth_assets.config import Domain
 from synth_assets.conversations import prompt_of
 from synth_assets.domain_files import LoadedDomain, load_domain, shipped_folder
 from synth_assets.errors import BudgetExceeded
+from synth_assets.forecast.answers import kept_of
 from synth_assets.forecast.domain import DomainForecast, Terms, Use, forecast
 from synth_assets.forecast.estimate import require_budget
 from synth_assets.forecast.instructions import expected_attempts
@@ -44,7 +45,7 @@ METHODS: dict[str, dict[str, Any]] = {
     "self_instruct": {"target": 3, "batch": 2, "human_examples": 2, "machine_examples": 1, "max_tokens": 60},
     "magpie": {"target": 2, "batch": 2, "max_tokens": 30},
     "evol_instruct": {"rounds": 2, "roots": 5, "max_tokens": 80},
-    "reasoning": {"samples": 2, "max_tokens": 100},
+    "reasoning": {"samples": 2, "keep": 2, "max_tokens": 100},
     "constitutional": {"pairs": 4, "rounds": 2, "max_tokens": 90},
     "best_of_n": {"pairs": 3, "samples": 3, "max_tokens": 70},
     "distillation": {"max_tokens": 100, "style": "orca"},
@@ -223,9 +224,9 @@ THINKING = Profile("teacher", thinks=True)
 def tracing(samples: int = 1, keep: int = 1, max_tokens: int = 2000) -> LoadedDomain:
     """A domain with a judge whose every row is a trace that is judged once."""
     found = loaded()
-    reasoning_alone = {"reasoning": {"samples": samples, "keep": keep, "max_tokens": max_tokens}, "distillation": {"max_tokens": 100}}
+    methods: dict[str, dict[str, Any]] = {"reasoning": {"samples": samples, "keep": keep, "max_tokens": max_tokens}, "distillation": {"max_tokens": 100}}
     seeds = [(place, record.model_copy(update={"answer": "7"})) for place, record in found.seeds]
-    return judged(LoadedDomain(make_domain(**reasoning_alone), Path(), seeds, [], {}, ""))
+    return judged(LoadedDomain(make_domain("en", **methods), Path(), seeds, [], {}, ""))
 
 
 @pytest.mark.parametrize("profile", [LARGE, SMALL, THINKING])
@@ -237,6 +238,24 @@ def test_a_trace_is_judged_with_its_thinking_and_paid_for_once(profile: Profile)
     within(found, world.used)
     within(found, world.used, tries=3)
     assert forecast(domain, profile, TERMS, world.known(), {}, verify).use.calls == Interval(0, 0, 0)
+
+
+@pytest.mark.parametrize("profile", [LARGE, SMALL, THINKING])
+def test_every_kept_trace_of_an_instruction_is_judged(profile: Profile) -> None:
+    domain, world = tracing(samples=4, keep=3), World("good")
+    found = forecast(domain, profile, TERMS, world.known(), {}, verify)
+    rows = world.run(domain, profile)["teacher_responses"]
+    assert len(rows) == len(world.used["filtered"]) == 3 * len(domain.seeds)
+    within(found, world.used)
+    within(found, world.used, tries=3)
+    past: Past = {"reasoning": Method(32, 16, {1: Step(32, 1.0, 50.0, 33.0)})}
+    likely = forecast(domain, profile, TERMS, World("good").known(), past, verify).stages["filtered"].calls.likely
+    assert likely == pytest.approx(8 * kept_of(4, 3, 0.5))
+
+
+def test_of_an_instruction_as_many_samples_are_kept_as_are_accepted_and_wanted() -> None:
+    assert [kept_of(4, keep, 0.5) for keep in (1, 4)] == pytest.approx([15 / 16, 2.0])
+    assert [kept_of(4, 3, rate) for rate in (0.0, 1.0)] == [0.0, 3.0]
 
 
 @pytest.mark.parametrize("style", ["good", "mixed"])
