@@ -7,14 +7,12 @@ row that they scored. A judge asks the teacher, through the ledger and the budge
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from synth_assets.config import Domain
 from synth_assets.defs.calibrations import frozen
 from synth_assets.defs.resources import TeacherResource
 from synth_assets.methods.judge import Judge
 from synth_assets.methods.scoring import Calibrated, Direct, Scorer, without_teacher
-from synth_assets.quality.embeddings import Embedder
+from synth_assets.quality.embeddings import Embedder, cosines
 from synth_assets.quality.reward import RewardModel, published
 from synth_assets.quality.scores import Score
 from synth_assets.teacher.messages import Plan, Result
@@ -53,12 +51,12 @@ class Rewards:
         """Scores with percentiles of the reference responses."""
         return driven(self.scorer.score(prompts, responses), self.domain, self.teacher)
 
-    def similarity(self, pairs: Sequence[tuple[str, str]]) -> list[float | None]:
+    def similarity(self, pairs: Sequence[tuple[str, str]]) -> Sequence[float | None]:
         """Cosines of text pairs; None where no model knows the language."""
         if not self.embedder.supports(self.domain.language):
             return [None] * len(pairs)
         left, right = (self.embedder.embed([pair[side] for pair in pairs]) for side in (0, 1))
-        return [float(value) for value in np.einsum("ij,ij->i", left, right)]
+        return cosines(left, right)
 
 
 def scorer_of(database: Warehouse, embedder: Embedder, domain: Domain, teacher: TeacherResource) -> Scorer:

@@ -133,9 +133,9 @@ def _revisions(setting: Setting, responses: Rows) -> tuple[list[Part], Rows]:
     driven, outcome = Driven([], [], False), Outcome()
     if responses.exact:
         rows = sorted(responses.known, key=lambda row: str(row["id"]))
-        driven = setting.known.drive(constitutional.plan(domain, rows, setting.profile, None, outcome))
+        driven = setting.known.drive(constitutional.plan(domain, rows, setting.profile, setting.similarity, outcome))
         if driven.ended:
-            return [], Rows(outcome.kept)
+            return [], _compared(setting, outcome.kept)
     method, written = constitutional.METHOD, (CRITIQUE, setting.typical.response)
     number, at = divmod(len(driven.sizes) - 1, 2) if driven.sizes else (-1, 1)
     pairs = Interval.exactly(driven.sizes[-1]) if driven.sizes else responses.count.capped(settings.pairs)
@@ -148,6 +148,16 @@ def _revisions(setting: Setting, responses: Rows) -> tuple[list[Part], Rows]:
         this_round = pairs.scaled(0, ANSWERED, 1) if place > at else NOTHING
         parts.append(setting.part(method, place + 1, this_round + pairs.scaled(0, new_rounds, rounds), samples[place], written[place]))
     return parts, Rows(more=pairs.scaled(0, MADE, 1))
+
+
+def _compared(setting: Setting, pairs: list[Row]) -> Rows:
+    """Of `pairs` that nothing is known against: those whose sides are compared already are certain, and any of the others may prove to be unchanged."""
+    if setting.similarity is None:
+        return Rows(pairs)
+    cosines = setting.similarity([(pair["chosen"], pair["rejected"]) for pair in pairs])
+    certain = [pair for pair, cosine in zip(pairs, cosines, strict=True) if cosine is not None]
+    others = len(pairs) - len(certain)
+    return Rows(certain, Interval(0, others, others))
 
 
 def _repeated(setting: Setting, settings: Constitutional, responses: Rows) -> float:

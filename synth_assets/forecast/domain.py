@@ -20,7 +20,7 @@ from synth_assets.forecast.known import Known
 from synth_assets.forecast.parts import Part, Setting
 from synth_assets.forecast.past import STAGES, Past
 from synth_assets.forecast.sizes import typical_of
-from synth_assets.methods import reasoning
+from synth_assets.methods import constitutional, reasoning
 from synth_assets.methods import seeds as seeds_method
 from synth_assets.methods.instruction_pool import InstructionPool
 from synth_assets.teacher.messages import Profile
@@ -80,14 +80,34 @@ def total(uses: Iterable[Use]) -> Use:
     return found
 
 
-def forecast(loaded: LoadedDomain, profile: Profile, terms: Terms, known: Known, past: Past, verify: reasoning.Verify, waves: int = 1) -> DomainForecast:
-    """What a run of this domain will ask and pay from now on, for so many waves of candidates."""
+def forecast(
+    loaded: LoadedDomain,
+    profile: Profile,
+    terms: Terms,
+    known: Known,
+    past: Past,
+    verify: reasoning.Verify,
+    waves: int = 1,
+    similarity: constitutional.Similarity | None = None,
+) -> DomainForecast:
+    """What a run of this domain will ask and pay from now on, for so many waves of candidates.
+
+    Args:
+        loaded: The domain.
+        profile: The teacher.
+        terms: What its calls cost.
+        known: What the ledger has.
+        past: What an earlier run used.
+        verify: As for traces.
+        waves: Of candidates.
+        similarity: As the run's own, with None for a pair that it will compare first; None where runs compare nothing in the domain's language.
+    """
     domain = loaded.config
     outcome = Outcome()
     seeds_method.seeds(loaded, outcome)
     seeds = sorted(outcome.kept, key=lambda row: str(row["id"]))
     typical = typical_of(domain, [(f"{row['instruction']}{row['input']}", row["response"]) for row in seeds])
-    setting = Setting(domain, profile, known, past, typical, thinking_of(profile.model).room)
+    setting = Setting(domain, profile, known, past, typical, thinking_of(profile.model).room, similarity)
     pool = InstructionPool(domain.language, seeds)
     made, pooled = Outcome(), Outcome()
     judged = judge_of(setting) is not None

@@ -1,6 +1,6 @@
 """The estimate of a run: the forecasts of its domains, from the domain files, the ledger and the warehouse as they are now.
 
-Invariant: only reads. A ledger or a warehouse that is not there is not made, no teacher is started, and no key of access is needed.
+Invariant: only reads. A ledger, a warehouse or a cache of embeddings that is not there is not made, no teacher is started, and no key of access is needed.
 """
 
 import math
@@ -10,11 +10,13 @@ from dataclasses import dataclass
 
 from synth_assets.domain_files import LoadedDomain
 from synth_assets.errors import BudgetExceeded
+from synth_assets.forecast.compared import compared_in
 from synth_assets.forecast.domain import DomainForecast, Terms, Use, forecast, total
 from synth_assets.forecast.interval import Interval
 from synth_assets.forecast.known import known_in, nothing_known
 from synth_assets.forecast.past import Past, past_of, seconds_per_token
 from synth_assets.home import Home
+from synth_assets.quality.embeddings import Embedder
 from synth_assets.quality.verification import verify_all
 from synth_assets.teacher.choice import Choice, choose, concurrency_of, endpoint_of
 from synth_assets.teacher.ledger_report import reading, spent_usd
@@ -45,7 +47,7 @@ def estimate(home: Home, env: Mapping[str, str], domains: Sequence[LoadedDomain]
     """Forecast a run of `domains` with the teacher that `env` asks for."""
     choice = choose(env)
     warehouse = Warehouse(home.warehouse) if home.warehouse.exists() else None
-    ledger = home.root / "ledger.sqlite"
+    ledger, embedder = home.root / "ledger.sqlite", Embedder(home.embeddings)
     terms = Terms(choice.price, "claude" in choice.model)
     spent = 0.0
     forecasts = []
@@ -59,7 +61,8 @@ def estimate(home: Home, env: Mapping[str, str], domains: Sequence[LoadedDomain]
             past: Past = past_of(warehouse, domain.name) if warehouse is not None else {}
             known = known_in(con, endpoint, domain.name, domain.language) if con is not None and endpoint is not None else nothing_known()
             waves = decide(warehouse, domain, choice.profile, len(loaded.seeds)).waves if warehouse is not None else 1
-            forecasts.append(forecast(loaded, choice.profile, terms, known, past, verify_all, waves))
+            similarity = compared_in(embedder, domain.language)
+            forecasts.append(forecast(loaded, choice.profile, terms, known, past, verify_all, waves, similarity))
     pace = seconds_per_token(warehouse, choice.model) if warehouse is not None else None
     written = total(domain.use for domain in forecasts).output_tokens
     at_once = concurrency_of(choice, env)

@@ -12,6 +12,7 @@ from synth_assets.forecast.interval import NOTHING, Interval
 from synth_assets.forecast.known import Known
 from synth_assets.forecast.past import Past
 from synth_assets.forecast.sizes import Typical, filler, read_by
+from synth_assets.methods.constitutional import Similarity
 from synth_assets.teacher.ledger import FAILURE_LIMIT
 from synth_assets.teacher.messages import Profile, Request
 from synth_assets.teacher.prices import LEAST_BUDGET
@@ -79,6 +80,8 @@ class Setting:
     typical: Typical
     room: int = 0
     """Tokens that are added to max_tokens for a model that always thinks."""
+    similarity: Similarity | None = None
+    """Cosines as far as they are known; None where runs compare nothing."""
 
     def part(self, method: str, place: int, calls: Interval, samples: Samples, typical_written: float, *, batched: bool = True, measured: bool = False) -> Part:
         """`calls` of the step `place` of `method`: sizes by the samples, and what is likely by an earlier run where there is one.

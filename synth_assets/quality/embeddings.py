@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from synth_assets.errors import StageFailed
 from synth_assets.progress import advance
 
-__all__ = ["DIMENSION", "WEIGHTS", "Embed", "Embedder", "Matrix", "key_of", "supports", "weights_folder"]
+__all__ = ["DIMENSION", "WEIGHTS", "Embed", "Embedder", "Matrix", "cosines", "key_of", "supports", "weights_folder"]
 
 Matrix = NDArray[np.float32]
 """Unit vectors in rows: shape (texts, 384)."""
@@ -121,6 +121,16 @@ class Embedder:
                 (progress or _shown)(done, len(missing))
         return np.frombuffer(bytearray().join(vectors[key] for key in keys), np.float32).reshape(len(keys), DIMENSION)
 
+    def stored(self, texts: Sequence[str]) -> list[Matrix | None]:
+        """The unit vector, shape (384,), of each text that the cache has; nothing is computed, and a cache that is not there is not made.
+
+        Raises:
+            StageFailed: the cache cannot be used.
+        """
+        keys = [key_of(text) for text in texts]
+        found = self._read(list(dict.fromkeys(keys))) if self.cache.exists() else {}
+        return [np.frombuffer(found[key], np.float32) if key in found else None for key in keys]
+
     def _compute(self, missing: Sequence[tuple[bytes, str]]) -> Iterator[dict[bytes, bytes]]:
         """Vectors of `missing`, slice by slice, short texts first."""
         models = self._loaded()
@@ -180,6 +190,11 @@ class Embedder:
         with self._open() as connection:
             # Another process may have been faster; its vector stands.
             connection.executemany("insert or ignore into embeddings values (?, ?)", vectors.items())
+
+
+def cosines(left: Matrix, right: Matrix) -> list[float]:
+    """Cosine of each row of `left` with the one at the same place of `right`: both unit vectors, shape (n, 384)."""
+    return [float(value) for value in np.einsum("ij,ij->i", left, right)]
 
 
 def _batches(group: _Batch, largest: int) -> Iterator[_Batch]:

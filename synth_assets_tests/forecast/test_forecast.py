@@ -1,6 +1,7 @@
 """The forecast's interval: it holds for every mixture of replies, from every point at which a run was broken off, and is nothing at its end."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from synth_assets.methods import seeds as seeds_method
 from synth_assets.methods.instruction_pool import InstructionPool
 from synth_assets.methods.judge import Judge
 from synth_assets.methods.scoring import Calibrated, Direct, score_pairs
+from synth_assets.prompts import load
 from synth_assets.quality.gates import candidates
 from synth_assets.records import SeedRecord
 from synth_assets.teacher.messages import Plan, Profile, Reply, Request
@@ -69,13 +71,23 @@ def judged(found: LoadedDomain) -> LoadedDomain:
 
 
 class World:
-    """A teacher that answers by `style`, and what it was paid for: the run is broken off after `most` calls."""
+    """A teacher that answers by `style`, and what it was paid for: the run is broken off after `most` calls. Of revisions every third is hardly one."""
 
     def __init__(self, style: str, most: int = 1 << 30) -> None:
         self.style = style
         self.most = most
         self.paid: dict[Request, Reply] = {}
         self.used: dict[str, list[Request]] = {stage: [] for stage in ASKING}
+        self.compared: dict[tuple[str, str], float] = {}
+
+    def similarity(self, pairs: Sequence[tuple[str, str]]) -> list[float]:
+        """What a run computes, and then finds again."""
+        self.compared |= {pair: 0.99 if int(digest(list(pair))[:6], 16) % 3 == 0 else 0.5 for pair in pairs}
+        return [self.compared[pair] for pair in pairs]
+
+    def known_similarity(self, pairs: Sequence[tuple[str, str]]) -> list[float | None]:
+        """What is found without computing anything."""
+        return [self.compared.get(pair) for pair in pairs]
 
     def reply(self, request: Request, stage: str) -> Reply:
         if request not in self.paid:
@@ -137,7 +149,7 @@ class World:
             self._drive(reasoning.plan(domain, [row for row in evolved if row["answer"] is not None], profile, verify, made[3]), STAGES[2])
             self._drive(distillation.plan(domain, [row for row in evolved if row["answer"] is None], profile, made[3]), STAGES[2])
             answered = self._sorted(made[3].kept[before[3] :])
-            self._drive(constitutional.plan(domain, answered, profile, None, made[4]), STAGES[3])
+            self._drive(constitutional.plan(domain, answered, profile, self.similarity, made[4]), STAGES[3])
             scorer = judge or Direct("", lambda prompts, texts: np.zeros(len(texts)))
             self._drive(best_of_n.plan(domain, answered, profile, scorer, made[4]), STAGES[3])
             if wave and not generated:
@@ -191,7 +203,7 @@ def test_the_interval_holds_what_is_used_whatever_the_teacher_answers(
 ) -> None:
     domain, world = loaded(language, evol_instruct={"judge": judge}), World(style)
     domain = judged(domain) if judges_rows else domain
-    found = forecast(domain, profile, TERMS, world.known(), {}, verify, waves)
+    found = forecast(domain, profile, TERMS, world.known(), {}, verify, waves, world.known_similarity)
     world.run(domain, profile, waves)
     within(found, world.used)
     within(found, world.used, tries=3)
@@ -210,12 +222,32 @@ def test_what_is_left_of_a_run_that_was_broken_off_anywhere_is_within_the_interv
         world.run(domain, profile, waves)
     except KeyboardInterrupt:
         assert len(world.paid) == calls
-    found = forecast(domain, profile, TERMS, world.known(), {}, verify, waves)
+    found = forecast(domain, profile, TERMS, world.known(), {}, verify, waves, world.known_similarity)
     world.most, world.used = 1 << 30, {stage: [] for stage in ASKING}
     world.run(domain, profile, waves)
     within(found, world.used)
-    again = forecast(domain, profile, TERMS, world.known(), {}, verify, waves).use
+    again = forecast(domain, profile, TERMS, world.known(), {}, verify, waves, world.known_similarity).use
     assert again.calls == again.output_tokens == again.usd == Interval(0, 0, 0)
+
+
+@pytest.mark.parametrize("compared", [False, True])
+def test_revisions_that_hardly_changed_anything_are_not_forecast_to_be_judged(compared: bool) -> None:
+    domain, whole = judged(loaded(constitutional={"pairs": 8, "rounds": 1}, best_of_n={"pairs": 1, "samples": 2})), World("good")
+    made = whole.run(domain, LARGE)["preference_pairs"]
+    verdicts = [place for place, request in enumerate(whole.paid) if request.system == load("judge_pair", "en").system]
+    world = World("good", most=verdicts[0])
+    with pytest.raises(KeyboardInterrupt):
+        world.run(domain, LARGE)
+    assert len([row for row in made if row["method"] == "constitutional"]) < 8
+    if not compared:
+        world.compared = {}
+    found = forecast(domain, LARGE, TERMS, world.known(), {}, verify, 1, world.known_similarity)
+    world.most, world.used = 1 << 30, {stage: [] for stage in ASKING}
+    world.run(domain, LARGE)
+    within(found, world.used)
+    asked = len(world.used["preference_pairs"])
+    calls = found.stages["preference_pairs"].calls
+    assert asked > 0 and (calls.low == asked if compared else calls.low == 0 and asked <= calls.likely <= 2 * 9)
 
 
 THINKING = Profile("teacher", thinks=True)

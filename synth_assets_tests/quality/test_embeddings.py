@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 from typing import cast
 
@@ -10,9 +11,10 @@ import pytest
 
 from synth_assets import progress
 from synth_assets.errors import StageFailed
+from synth_assets.forecast.compared import compared_in
 from synth_assets.progress import watched
 from synth_assets.quality import embeddings
-from synth_assets.quality.embeddings import DIMENSION, Embedder, supports
+from synth_assets.quality.embeddings import DIMENSION, Embedder, cosines, supports
 
 QUICK_START = ["The weather is lovely today.", "It's so sunny outside!", "He drove to the stadium."]
 
@@ -53,6 +55,18 @@ def test_equal_texts_are_computed_once_and_stand_in_order(embedder: Embedder) ->
 @pytest.mark.parametrize("text", ["", " \n", "half a pair \ud83d", "请写一首诗", "word " * 3000, "x" * 5000])
 def test_any_text_has_a_unit_vector(embedder: Embedder, text: str) -> None:
     assert np.linalg.norm(embedder.embed([text])) == pytest.approx(1, abs=1e-5)
+
+
+def test_what_runs_compared_is_found_again_and_nothing_else_is_computed(embedder: Embedder, tmp_path: Path) -> None:
+    left, right = embedder.embed(QUICK_START[:2]), embedder.embed(QUICK_START[1:])
+    similarity = compared_in(embedder, "en")
+    assert similarity is not None
+    pairs = [*pairwise(QUICK_START), (QUICK_START[0], "Nobody has embedded this sentence.")]
+    assert list(similarity(pairs)) == [*cosines(left, right), None]
+    assert list(similarity(pairs[2:])) == [None] and list(similarity([])) == []
+    absent = compared_in(Embedder(tmp_path / "none.sqlite"), "en")
+    assert absent is not None and list(absent(pairs)) == [None] * 3 and list(tmp_path.iterdir()) == []
+    assert compared_in(embedder, "zh") is None
 
 
 def test_what_is_cached_needs_no_model(embedder: Embedder) -> None:
