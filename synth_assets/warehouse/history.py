@@ -1,7 +1,7 @@
 """`stage_history`: every materialization of a slice, whether its blocking checks passed, and the gate that the next stage stands before.
 
 Dagster blocks only within one run; a run of its own would read what another run's checks refused. So the verdict is kept beside the rows,
-for one data version. Invariant: of one slice, a later materialization has a later `materialized_at`, whatever the clock did.
+for one data version. Invariant: of one domain, a later materialization of whatever stage has a later `materialized_at`, whatever the clock did.
 """
 
 from collections.abc import Iterable, Mapping
@@ -41,7 +41,7 @@ def note(con: duckdb.DuckDBPyConnection, stage: str, domain: str, run_id: str, v
         except (TypeError, ValueError) as error:
             raise WarehouseError(f"{slice_name(stage, domain)}, metric {name}: {error}.") from error
     now = datetime.now(UTC)
-    newest = con.execute("select max(materialized_at) from synth.stage_history where stage = ? and domain = ?", [stage, domain]).fetchone()
+    newest = con.execute("select max(materialized_at) from synth.stage_history where domain = ?", [domain]).fetchone()
     if newest and newest[0]:
         now = max(now, datetime.fromisoformat(newest[0]) + timedelta(microseconds=1))
     row = {

@@ -55,7 +55,10 @@ def _instructions(domain: Domain, profile: Profile) -> int:
 
 
 def rates_of(database: Warehouse, domain: str, model: str) -> Rates | None:
-    """The rates of the last run of `domain`; None where it never came to the gates, or `model` did not write its answers."""
+    """The rates of the last run of `domain`; None where it did not come to the gates, or `model` did not write its answers.
+
+    A run that was killed leaves rows that the gates never saw beside those that they accepted of an earlier run.
+    """
     (found,) = database.query(_COUNTS, {"domain": domain, "model": model})
     if not found["pool"] or not found["answers"] or not found["gated"]:
         return None
@@ -69,9 +72,16 @@ with passed as (
     select kind from synth.filtered where domain = $domain
     union all select row->>'$.kind' from synth.surplus where domain = $domain and stage = 'filtered'
 ),
-account as (select stage, planned from synth.stage_accounts where domain = $domain)
+account as (select stage, planned from synth.stage_accounts where domain = $domain),
+gates as (select max(materialized_at) as at from synth.stage_history where domain = $domain and stage = 'filtered'),
+candidates as (
+    select arg_max(data_version, materialized_at) as standing, arg_max(data_version, materialized_at) filter (where materialized_at < gates.at) as gated
+    from synth.stage_history, gates
+    where domain = $domain and stage in ('evolved_instructions', 'teacher_responses', 'preference_pairs')
+    group by stage
+)
 select
-    (select count(*) from account where stage = 'filtered') as gated,
+    (select bool_and(standing is not distinct from gated) from candidates) as gated,
     (select count(*) from synth.evolved_instructions where domain = $domain) as pool,
     (select count(*) from synth.evolved_instructions where domain = $domain and round = 0) as roots,
     (select count(*) from synth.evolved_instructions where domain = $domain and round > 0) as evolved,

@@ -172,6 +172,15 @@ def test_the_newest_is_the_last_written_whatever_the_clock_says(checked: Warehou
     assert (newest["run_id"], newest["materialized_at"]) == ("r2", "2099-01-01T00:00:00.000001+00:00")
 
 
+def test_of_two_stages_of_a_domain_the_one_written_later_is_the_newer(checked: Warehouse) -> None:
+    with checked.transaction() as con:
+        con.execute("update synth.stage_history set materialized_at = '2099-01-01T00:00:00.000000+00:00'")
+    for stage in ("evolved_instructions", "filtered"):
+        checked.commit_stage(stage, "math", Outcome(), run_id="r2")
+    at = {row["stage"]: row["materialized_at"] for row in checked.rows("stage_history") if row["domain"] == "math"}
+    assert at["seeds"] < at["evolved_instructions"] < at["filtered"]
+
+
 # Tables that are not partitioned
 
 

@@ -134,6 +134,25 @@ def test_a_domain_that_was_never_filtered_stands_nowhere(tmp_path: Path) -> None
     assert standing(Warehouse(tmp_path / "w.duckdb"), DOMAIN, TEACHER, LIMITS) is None
 
 
+@pytest.mark.parametrize("stage", ["evolved_instructions", "teacher_responses", "preference_pairs"])
+@pytest.mark.parametrize("clock", ["right", "set back since"])
+def test_what_was_made_after_the_gates_ran_is_not_measured_by_what_they_accepted(database: Warehouse, stage: str, clock: str) -> None:
+    if clock == "set back since":
+        with database.transaction() as con:
+            con.execute("update synth.stage_history set materialized_at = '2099' || substr(materialized_at, 5) where stage = 'filtered'")
+    write(database, stage, database.rows(stage)[:-1], run="run-2")
+    assert rates_of(database, DOMAIN.name, "teacher") is None
+    assert plans.decide(database, wanting(sft=60, waves=20), TEACHER, 7).waves == 1
+    write(database, "filtered", good()["filtered"], run="run-3")
+    assert rates_of(database, DOMAIN.name, "teacher") is not None
+
+
+def test_the_same_rows_made_once_more_have_the_rates_that_they_had(database: Warehouse) -> None:
+    known = rates_of(database, DOMAIN.name, "teacher")
+    write(database, "evolved_instructions", good()["evolved_instructions"], run="run-2")
+    assert known is not None and rates_of(database, DOMAIN.name, "teacher") == known
+
+
 def test_a_run_that_never_came_to_the_gates_says_nothing_about_what_they_accept(tmp_path: Path) -> None:
     database, tables = Warehouse(tmp_path / "w.duckdb"), good()
     for stage in ("evolved_instructions", "teacher_responses", "preference_pairs"):
