@@ -5,6 +5,7 @@ chosen, the first answer rejected; a revision that says the same as the original
 stays in the row.
 """
 
+import re
 from collections.abc import Callable, Sequence
 
 from synth_assets.accounts import Outcome, Row
@@ -16,6 +17,14 @@ from synth_assets.teacher.messages import Plan, Profile, Reply, Request
 
 METHOD = "constitutional"
 TEMPLATES = ("critique", "revision", "principles")
+_KIND = r"(?:more \w+|better|improved|revised|rewritten|corrected|clearer|updated|new)"
+_PRESENTED = re.compile(
+    rf"\A\W*(?:(?:sure|certainly)[,!.]\s*)?(?:here(?:['’]s| is)\s+)?(?:(?:an?|the|my)\s+)?{_KIND}\s+(?:answer|response|version|revision)"
+    r"(?:\s+(?:is|would be|could be|might be))?\W{0,2}[:：]\W{0,2}\s*"
+    r"|\A\W*(?:以下是|这是)?(?:修改|修订|改进|改写|更正|更\w{1,3})后?的?(?:回答|答案|版本)(?:是|如下)?\W{0,2}[:：]\s*",
+    re.IGNORECASE,
+)
+"""How models present a revision: "A more detailed answer:" would teach a student to speak of an answer that its reader never saw."""
 CRITIQUE_TOKENS = 300
 SMALL_CRITIQUE_TOKENS = 60
 
@@ -98,7 +107,7 @@ def _take(pair: Row, reply: Reply, column: str, outcome: Outcome) -> bool:
     A critique that ran out of tokens still tells what is wrong; a revision that did is no answer.
     """
     pair["call_keys"] = [*pair["call_keys"], reply.key]
-    text = reply.text.strip() if column == "critique" else bare(reply.text)
+    text = reply.text.strip() if column == "critique" else _PRESENTED.sub("", bare(reply.text))
     rule = reply.rule or ("" if text else "empty")
     cut_critique = column == "critique" and rule == "max_tokens" and text
     if rule and not cut_critique:

@@ -141,6 +141,25 @@ def test_an_unusable_reply_rejects_its_pair_under_the_step_and_its_rule(critique
         assert rejection.evidence == (critique or revision or {}).get("evidence", rejection.row["text"].strip())
 
 
+@pytest.mark.parametrize(
+    "presented",
+    [
+        "A more detailed answer: {}",
+        "A more precise answer would be: {}",
+        "Here is the revised answer:\n\n{}",
+        "Here's an improved version:\n{}",
+        "**Revised answer:** {}",
+        "Sure! Here is a better response: {}",
+        "修改后的回答：{}",
+        "以下是更清楚的版本：{}",
+    ],
+)
+def test_how_a_revision_is_presented_is_no_part_of_it(presented: str) -> None:
+    said = "Better not in hot weather: most of it evaporates. A better answer is early morning."
+    outcome, _ = attempt(make_domain(constitutional={"pairs": 4}), teacher(revision={"text": presented.format(said)}))
+    assert [pair["chosen"] for pair in outcome.kept] == [said] * 4
+
+
 def test_a_critique_that_ran_out_of_tokens_still_says_what_is_wrong() -> None:
     outcome, _ = attempt(make_domain(constitutional={"pairs": 4}), teacher(critique={"stop_reason": "max_tokens"}))
     assert [pair["critique"] for pair in outcome.kept] == [["It gives no reason."]] * 4
