@@ -56,7 +56,7 @@ def _in_language(rows: StageSlice) -> list[bool]:
     from synth_assets.quality.languages import is_about_languages, wrong_language
 
     return [
-        is_about_languages(prompt) or wrong_language(response, rows.domain.language) is None
+        wrong_language(response, rows.domain.language) is None or is_about_languages(prompt)
         for prompt, response in zip(texts(rows.frame, "prompt"), texts(rows.frame, "response"), strict=True)
     ]
 

@@ -28,6 +28,9 @@ _SCAFFOLD = re.compile(
     re.VERBOSE | re.IGNORECASE | re.MULTILINE,
 )
 
+_HINTS = ("<", "##", "prompt", "instruction", "input", "inst]", "提示", "指令")
+"""One of these stands in whatever `_SCAFFOLD` finds: to look for them first takes a fifth of the time of looking for it."""
+
 _SELF_REFERENCE = re.compile(r"\bthe[ ]given[ ]prompts?\b", re.IGNORECASE)
 
 _BOILERPLATE = re.compile(
@@ -75,6 +78,9 @@ def find_scaffold(text: str, *, is_prompt: bool = False) -> Span | None:
 
     A person may ask for "a story based on the given prompt" (20 of 52,002 Alpaca prompts do); an answer that says so speaks of its own prompt.
     """
+    folded = text.casefold()
+    if not any(hint in folded for hint in _HINTS):
+        return None
     match = _SCAFFOLD.search(text) or (None if is_prompt else _SELF_REFERENCE.search(text))
     return match.span() if match else None
 
