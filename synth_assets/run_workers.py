@@ -1,8 +1,9 @@
 """Which process works on a Dagster run, and whether it still lives.
 
-Dagster's own launcher never asks, so a run whose process was killed would show as started, and take one of the places in the queue, for ever. Here every
-run is tagged with its process as soon as it opens a resource; before that its log names the process. The launcher below tells the daemon, which fails the
-run and, by `run_retries`, starts it again from the failure; `synth-assets run` looks by itself when it begins.
+Dagster's own launcher never asks, so a run whose process was killed would show as started, and take one of the places in the queue, for ever. Here
+every run is tagged with its process as soon as it opens a resource; before that its log names the process. A re-execution begins with the tags of the
+run before it, so the tag says whose it is, and that of another run says nothing. The launcher below tells the daemon, which fails the run and, by
+`run_retries`, starts it again from the failure; `synth-assets run` looks by itself when it begins.
 
 Invariant: a run is called dead only when the operating system says that its process is.
 """
@@ -21,7 +22,7 @@ from synth_assets.teacher.owners import current_owner, is_alive
 __all__ = ["OWNER", "WatchedRunLauncher", "claim", "dead_runs", "fail_dead_runs"]
 
 OWNER = "synth/process"
-"""The tag: host, boot, process id and its start time."""
+"""The tag: host, boot, process id and its start time, and the run that the process works on."""
 
 _WORKING = (DagsterRunStatus.STARTING, DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING)
 _PID = re.compile(r"\(pid: (\d+)\)")
@@ -32,7 +33,7 @@ _KILLED = (
 
 def claim(instance: DagsterInstance, run: DagsterRun) -> None:
     """Tag `run` with this process."""
-    if run.tags.get(OWNER) != (owner := f"{current_owner()}|run"):
+    if run.tags.get(OWNER) != (owner := f"{current_owner()}|{run.run_id}"):
         instance.add_run_tags(run.run_id, {OWNER: owner})
 
 
@@ -50,8 +51,8 @@ def fail_dead_runs(instance: DagsterInstance) -> list[DagsterRun]:
 
 
 def _is_dead(instance: DagsterInstance, run: DagsterRun) -> bool:
-    owner = run.tags.get(OWNER)
-    if owner is not None:
+    owner = run.tags.get(OWNER, "")
+    if owner.endswith(f"|{run.run_id}"):
         return not is_alive(owner, datetime.now(UTC))
     pids = list(_named_pids(instance, run))
     return bool(pids) and not Path(f"/proc/{pids[-1]}").exists() and Path("/proc/self").exists()

@@ -3,7 +3,7 @@
 `dagster dev` starts a web server, a daemon and a code server, and they outlive it when it is killed. So all of them stand in one process group, which is
 ended with its leader; and a guard, a process that does nothing but wait for this one, ends the group when this one is killed itself. Runs that were
 going on end with it, show as failed at the next start, and are started again from there: what the teacher answered is in the ledger. Dagster's own
-retry would not do: it gives up where the backfill of a run has ended, and a backfill whose runs have all been broken off ends first.
+retry would not do: it gives up where the backfill of a run has ended, and a backfill whose runs have all been broken off ends first. See `broken_off`.
 
 While it runs, the code location is loaded anew when domain files come or go, or change the time of their schedule: partitions and schedules are read
 when it loads.
@@ -16,29 +16,28 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
+from http.client import HTTPException
 from pathlib import Path
 from types import FrameType
-from urllib.error import URLError
+from typing import TYPE_CHECKING, Any
 from urllib.request import Request, urlopen
 
 from synth_assets.domain_files import domains_folder, list_domain_names, load_settings
 from synth_assets.errors import ConfigError, SynthError
 from synth_assets.home import Home
 
-__all__ = ["check_port", "serve"]
+if TYPE_CHECKING:
+    from synth_assets.broken_off import Restarts
+
+__all__ = ["ask", "check_port", "serve"]
 
 HOST = "127.0.0.1"
 LOOK_SECONDS = 1.0
 PATIENCE_SECONDS = 20.0
 """For an orderly end; then the group is killed."""
-AGAIN_SECONDS = 300.0
-"""In which the runs that were broken off must have been started again; one that cannot be, since its domain is gone, is left alone then."""
 LOCATION = "synth_assets.definitions"
-WILL_RETRY_TAG, PARTITION_NAME_TAG = "dagster/will_retry", "dagster/partition"
-LOOKED_AT = 500
-"""Newest runs among which those are that were broken off."""
 _RELOAD = "mutation($location: String!) { reloadRepositoryLocation(repositoryLocationName: $location) { __typename } }"
-_AGAIN = "mutation($p: ReexecutionParams!) { launchRunReexecution(reexecutionParams: $p) { __typename } }"
 
 
 def serve(port: int) -> int:
@@ -46,36 +45,23 @@ def serve(port: int) -> int:
     check_port(port)
     home = Home.from_env()
     home.prepare()
-    broken_off = _broken_off()
+    restarts = _restarts(port)
     env = os.environ | {"SYNTH_HOME": str(home.root), "DAGSTER_DISABLE_TELEMETRY": "1"}
     dagster = Path(sys.executable).with_name("dagster")
     arguments = [str(dagster), "dev", "--host", HOST, "--port", str(port), "--module-name", LOCATION]
-    return _supervise(arguments, env, port, broken_off)
+    return _supervise(arguments, env, port, restarts)
 
 
-def _broken_off() -> list[str]:
-    """Fail the runs of an earlier UI whose processes are gone; returns the ids of all that were broken off and that nobody has started again yet.
-
-    The daemon leaves them to us.
-    """
+def _restarts(port: int) -> "Restarts":
     import dagster as dg
 
-    from synth_assets.run_workers import fail_dead_runs
+    from synth_assets.broken_off import Restarts, collect
 
     with dg.DagsterInstance.get() as instance:
-        fail_dead_runs(instance)
-        seen: set[tuple[str, str | None]] = set()
-        ours = []
-        for run in instance.get_runs(limit=LOOKED_AT):  # the newest first
-            of = run.job_name, run.tags.get(PARTITION_NAME_TAG)
-            if run.is_complete_and_waiting_to_retry and of not in seen:
-                instance.add_run_tags(run.run_id, {WILL_RETRY_TAG: "false"})
-                ours.append(run.run_id)
-            seen.add(of)
-    return ours
+        return Restarts(collect(instance), partial(ask, port))
 
 
-def _supervise(arguments: Sequence[str], env: Mapping[str, str], port: int, broken_off: Sequence[str]) -> int:
+def _supervise(arguments: Sequence[str], env: Mapping[str, str], port: int, restarts: "Restarts") -> int:
     process = subprocess.Popen(arguments, env=env, start_new_session=True)  # noqa: S603 - the interpreter's own neighbour, no shell
     release_guard = _guard(process.pid)
     stopping = False
@@ -86,13 +72,12 @@ def _supervise(arguments: Sequence[str], env: Mapping[str, str], port: int, brok
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, stop)
-    seen, waiting, give_up = _partitions(), list(broken_off), time.monotonic() + AGAIN_SECONDS
+    seen = _partitions()
     try:
         while not stopping and process.poll() is None:
             time.sleep(LOOK_SECONDS)
-            if waiting and time.monotonic() < give_up:
-                waiting = [run for run in waiting if not _done(port, _AGAIN, p={"parentRunId": run, "strategy": "FROM_FAILURE"})]
-            if (now := _partitions()) != seen and _done(port, _RELOAD, location=LOCATION):
+            restarts.go_on()
+            if (now := _partitions()) != seen and _reloaded(port):
                 seen = now
     finally:
         _end(process)
@@ -164,15 +149,30 @@ def _schedule(folder: Path, name: str) -> object:
         return None
 
 
-def _done(port: int, mutation: str, **variables: object) -> bool:
-    """Ask the web server for this; False where it cannot be reached yet, or does not know the code location yet."""
+def _reloaded(port: int) -> bool:
+    """Have the code location loaded anew; False where the web server cannot be reached yet, or does not know it yet."""
+    try:
+        return ask(port, _RELOAD, location=LOCATION).get("__typename") == "WorkspaceLocationEntry"
+    except TimeoutError:
+        return False
+
+
+def ask(port: int, mutation: str, seconds: float = 60, **variables: object) -> dict[str, Any]:
+    """What the web server answers to a mutation of one field, which asks for its `__typename`; nothing where it cannot be reached, or cannot answer.
+
+    Raises:
+        TimeoutError: the mutation was sent, and no answer came in so many seconds.
+    """
     body = json.dumps({"query": mutation, "variables": variables}).encode()
     request = Request(f"http://{HOST}:{port}/graphql", body, {"Content-Type": "application/json"})
     try:
-        with urlopen(request, timeout=60) as answer:  # noqa: S310 - as above
-            return b"Error" not in answer.read()
-    except (URLError, OSError):
-        return False
+        with urlopen(request, timeout=seconds) as answer:  # noqa: S310 - as above
+            (found,) = (json.load(answer).get("data") or {}).values()
+    except TimeoutError:
+        raise
+    except (OSError, HTTPException, ValueError):
+        return {}
+    return found or {}
 
 
 def check_port(port: int) -> None:
