@@ -105,11 +105,12 @@ def tables(rows: list[Row]) -> dict[str, list[dict[str, object]]]:
 
 def main() -> None:
     count = int(sys.argv[sys.argv.index("--rows") + 1]) if "--rows" in sys.argv else 50_000
-    made = tables(alpaca(count))
     with tempfile.TemporaryDirectory() as folder:
         warehouse = Warehouse(Path(folder) / "warehouse.duckdb")
-        for stage, rows in made.items():
+        # No name holds the rows: they are more objects than a step's process ever has, and each collection of garbage would go through them.
+        for stage, rows in tables(alpaca(count)).items():
             warehouse.commit_stage(stage, "bench", Outcome(planned=len(rows), kept=rows), run_id="run")
+        del rows
         held = [{"benchmark": "bench/held", "item_id": f"{i.benchmark} {i.item_id}", "part": i.part, "text": i.text, "digest": ""} for i in items()]
         warehouse.replace_table("benchmarks", held, run_id="run")
         profile = cProfile.Profile() if "--profile" in sys.argv else None

@@ -6,12 +6,13 @@ Invariant: nothing here imports Great Expectations or pandas.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from synth_assets.accounts import Row
 from synth_assets.config import Domain
 from synth_assets.expectations.forms import Expect
+from synth_assets.quality.words import words
 
 if TYPE_CHECKING:
     import pandas
@@ -32,6 +33,20 @@ class StageSlice:
     """The rows, with one column per column of the table."""
     facts: Mapping[str, "pandas.DataFrame"]
     """Rows of other tables by table name: those of `Suite.inputs`."""
+    _texts: dict[str, list[str]] = field(default_factory=dict, compare=False, repr=False)
+    _words: dict[str, list[list[str]]] = field(default_factory=dict, compare=False, repr=False)
+
+    def texts(self, column: str) -> list[str]:
+        """A column of the rows as texts, null as an empty one; made once for all checks, and not to be changed."""
+        if column not in self._texts:
+            self._texts[column] = texts(self.frame, column)
+        return self._texts[column]
+
+    def words(self, column: str) -> list[list[str]]:
+        """The words of a column's texts, likewise."""
+        if column not in self._words:
+            self._words[column] = [words(text) for text in self.texts(column)]
+        return self._words[column]
 
     def fact(self, table: str) -> "pandas.DataFrame":
         """Rows of another table; raises LookupError where they were not given."""

@@ -6,7 +6,7 @@ Invariant: what every stage is checked for needs no input but its rows and its r
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from synth_assets.expectations.check import Check, Column, Figure, StageSlice, texts
+from synth_assets.expectations.check import Check, Column, Figure, StageSlice
 from synth_assets.expectations.forms import Limit, at_least, at_most, columns_present, each_of, has_rows, holds, unique
 from synth_assets.schemas import BY_NAME
 
@@ -33,7 +33,7 @@ def shared(stage: str, *, apart: Sequence[str] = ()) -> tuple[Check, ...]:
         # A column that is missing altogether is the business of columns_match_schema.
         missing = frame[[name for name in required if name in frame.columns]].isna()
         for column in missing.columns.intersection(filled):
-            missing[column] = [not text.strip() for text in texts(frame, column)]
+            missing[column] = [not text or text.isspace() for text in rows.texts(column)]
         return [int(count) for count in missing.sum(axis=1)]
 
     checks = (
@@ -100,15 +100,14 @@ licences_present = Check(
     holds(),
     Column(
         "licensed",
-        lambda rows: [bool(s.strip() and t.strip()) for s, t in zip(texts(rows.frame, "source"), texts(rows.frame, "license"), strict=True)],
+        lambda rows: [bool(s.strip() and t.strip()) for s, t in zip(rows.texts("source"), rows.texts("license"), strict=True)],
     ),
 )
 
 
 def pairs_differ(rows: StageSlice) -> list[bool]:
     """For rows with `kind`, `response` and `rejected`: a pair has two different answers, any other row has one."""
-    frame = rows.frame
-    kinds, better, worse = (texts(frame, column) for column in ("kind", "response", "rejected"))
+    kinds, better, worse = (rows.texts(column) for column in ("kind", "response", "rejected"))
     return [bool(w.strip()) and w.split() != b.split() if kind == "preference" else not w for kind, b, w in zip(kinds, better, worse, strict=True)]
 
 
@@ -117,7 +116,7 @@ def topic_entropy(rows: StageSlice) -> float | None:
     from synth_assets.quality.diversity import measure
 
     # Without prompts, only the topics are measured.
-    return measure((), texts(rows.frame, "topic"), rows.domain.topic_names, rows.domain.language).get("topic_entropy") if len(rows.frame) else None
+    return measure((), rows.texts("topic"), rows.domain.topic_names, rows.domain.language).get("topic_entropy") if len(rows.frame) else None
 
 
 def nearest(pairs: "Pairs", count: int, first: int = 0) -> list[float]:

@@ -3,7 +3,7 @@
 from collections import Counter
 
 from synth_assets.config import Domain
-from synth_assets.expectations.check import Check, Column, Figure, StageSlice, Suite, texts
+from synth_assets.expectations.check import Check, Column, Figure, StageSlice, Suite
 from synth_assets.expectations.common import rows_present, shared
 from synth_assets.expectations.forms import at_least, holds, within
 from synth_assets.expectations.regression import HISTORY, regression_checks
@@ -20,15 +20,15 @@ def _rounds(rows: StageSlice) -> list[int]:
 def _parent_found(rows: StageSlice) -> list[bool]:
     """In round 0 the parent is a row of a stage before, later one of the round before or earlier: a failed evolution gives its turn back."""
     sources = rows.known("seeds") | rows.known("generated_instructions")
-    round_of = dict(zip(texts(rows.frame, "id"), _rounds(rows), strict=True))
+    round_of = dict(zip(rows.texts("id"), _rounds(rows), strict=True))
     return [
         parent in sources if number == 0 else round_of.get(parent, number) < number
-        for parent, number in zip(texts(rows.frame, "parent_id"), _rounds(rows), strict=True)
+        for parent, number in zip(rows.texts("parent_id"), _rounds(rows), strict=True)
     ]
 
 
 def _root_found(rows: StageSlice) -> list[bool]:
-    ids, roots, rounds = texts(rows.frame, "id"), texts(rows.frame, "root_id"), _rounds(rows)
+    ids, roots, rounds = rows.texts("id"), rows.texts("root_id"), _rounds(rows)
     tops = {identity for identity, number in zip(ids, rounds, strict=True) if number == 0}
     return [root == identity if number == 0 else root in tops for identity, root, number in zip(ids, roots, rounds, strict=True)]
 
@@ -36,7 +36,7 @@ def _root_found(rows: StageSlice) -> list[bool]:
 def _operation_fits(rows: StageSlice) -> list[bool]:
     from synth_assets.methods.evol_instruct import OPERATIONS
 
-    return [operation in OPERATIONS if number else operation == "none" for operation, number in zip(texts(rows.frame, "operation"), _rounds(rows), strict=True)]
+    return [operation in OPERATIONS if number else operation == "none" for operation, number in zip(rows.texts("operation"), _rounds(rows), strict=True)]
 
 
 def _free_of_scaffold(rows: StageSlice) -> list[bool]:
@@ -44,7 +44,7 @@ def _free_of_scaffold(rows: StageSlice) -> list[bool]:
     from synth_assets.methods.elimination import SCAFFOLD
 
     scaffold = SCAFFOLD[rows.domain.language]
-    return [number == 0 or scaffold.search(text) is None for text, number in zip(texts(rows.frame, "instruction"), _rounds(rows), strict=True)]
+    return [number == 0 or scaffold.search(text) is None for text, number in zip(rows.texts("instruction"), _rounds(rows), strict=True)]
 
 
 def _new(rows: StageSlice) -> list[bool]:
@@ -52,7 +52,7 @@ def _new(rows: StageSlice) -> list[bool]:
     from synth_assets.conversations import prompt_of
     from synth_assets.methods.candidates import folded
 
-    pairs = zip(texts(rows.frame, "instruction"), texts(rows.frame, "input"), strict=True)
+    pairs = zip(rows.texts("instruction"), rows.texts("input"), strict=True)
     asked = [folded(prompt_of({"instruction": instruction, "input": material})) for instruction, material in pairs]
     counts = Counter(asked)
     return [number == 0 or counts[text] == 1 for text, number in zip(asked, _rounds(rows), strict=True)]
@@ -64,7 +64,7 @@ def _says_something(rows: StageSlice) -> list[bool]:
     from synth_assets.quality.words import words
 
     empty = stop_words(rows.domain.language)
-    return [number == 0 or not all(word in empty for word in words(text)) for text, number in zip(texts(rows.frame, "instruction"), _rounds(rows), strict=True)]
+    return [number == 0 or not all(word in empty for word in words(text)) for text, number in zip(rows.texts("instruction"), _rounds(rows), strict=True)]
 
 
 def _last_round(domain: Domain) -> int:

@@ -33,12 +33,12 @@ def _length_filters_firing(rows: StageSlice) -> list[int]:
     limits = {"self_instruct": (settings.min_words, settings.max_words), "magpie": (magpie.MIN_WORDS, magpie.MAX_WORDS)}
     return [
         len(length_findings(text, rows.domain.language, *limits.get(method, (0, sys.maxsize))))
-        for text, method in zip(texts(rows.frame, "instruction"), texts(rows.frame, "method"), strict=True)
+        for text, method in zip(rows.texts("instruction"), rows.texts("method"), strict=True)
     ]
 
 
 def _form_filters_firing(rows: StageSlice) -> list[int]:
-    return [len(form_findings(text, rows.domain.language)) for text in texts(rows.frame, "instruction")]
+    return [len(form_findings(text, rows.domain.language)) for text in rows.texts("instruction")]
 
 
 def _rouge_l_limit(domain: Domain) -> float:
@@ -52,7 +52,7 @@ def _nearest_rouge_l(rows: StageSlice) -> list[float]:
     from synth_assets.quality.near_duplicates import rouge_l_pairs
 
     seeds = texts(rows.fact("seeds"), "instruction")
-    own = texts(rows.frame, "instruction")
+    own = rows.texts("instruction")
     first = [place == task for place, task in enumerate(_tasks(rows))]
     instructions = [*seeds, *(text for text, compared in zip(own, first, strict=True) if compared)]
     # Two seeds may be as like as their author wants, and instances of one task share its instruction.
@@ -74,8 +74,8 @@ def _instances_hold(rows: StageSlice) -> list[bool]:
     from synth_assets.methods.instances import instance_findings
 
     settings = rows.domain.methods.self_instruct or SelfInstruct(target=1)
-    tasks, asked = _tasks(rows), texts(rows.frame, "instruction")
-    inputs, outputs, kinds = texts(rows.frame, "input"), list(rows.frame["output"]), list(rows.frame["task_kind"])
+    tasks, asked = _tasks(rows), rows.texts("instruction")
+    inputs, outputs, kinds = rows.texts("input"), list(rows.frame["output"]), list(rows.frame["task_kind"])
     together = Counter(tasks)
     again = Counter((task, folded(material)) for task, material in zip(tasks, inputs, strict=True))
     passing = []
@@ -86,7 +86,7 @@ def _instances_hold(rows: StageSlice) -> list[bool]:
 
 
 def _target_share(rows: StageSlice) -> float | None:
-    methods = texts(rows.frame, "method")
+    methods = rows.texts("method")
     made = Counter(methods[place] for place in set(_tasks(rows)))
     return min((made[method] / target for method, target in _targets(rows.domain).items()), default=None)
 

@@ -18,7 +18,7 @@ STAGE = "mixed"
 def _rows_off_share(rows: StageSlice) -> float:
     """Rows beyond the tolerance, in the kind that is farthest from the domain's synthetic share."""
     share, tolerance = rows.domain.mix.synthetic_share, rows.domain.checks.mixed.share_tolerance
-    counts = Counter(zip(texts(rows.frame, "kind"), texts(rows.frame, "origin"), strict=True))
+    counts = Counter(zip(rows.texts("kind"), rows.texts("origin"), strict=True))
     beyond = 0.0
     for kind in {kind for kind, _ in counts}:
         synthetic = counts[kind, "synthetic"]
@@ -30,13 +30,13 @@ def _rows_off_share(rows: StageSlice) -> float:
 
 def _source_found(rows: StageSlice) -> list[bool]:
     known = {"synthetic": rows.known("filtered"), "real": rows.known("real_data")}
-    return [origin not in known or source in known[origin] for source, origin in zip(texts(rows.frame, "source_id"), texts(rows.frame, "origin"), strict=True)]
+    return [origin not in known or source in known[origin] for source, origin in zip(rows.texts("source_id"), rows.texts("origin"), strict=True)]
 
 
 def _not_rejected(rows: StageSlice) -> list[bool]:
     rejections = rows.fact("rejections")
     rejected = set(texts(rejections[rejections["stage"] == "filtered"], "row_id"))
-    return [origin != "synthetic" or source not in rejected for origin, source in zip(texts(rows.frame, "origin"), texts(rows.frame, "source_id"), strict=True)]
+    return [origin != "synthetic" or source not in rejected for origin, source in zip(rows.texts("origin"), rows.texts("source_id"), strict=True)]
 
 
 def _accepted(rows: StageSlice) -> list[bool]:
@@ -44,11 +44,11 @@ def _accepted(rows: StageSlice) -> list[bool]:
     standing = verdicts(map(Entry.of, rows.records("reviews")), rows.domain.name)
     defects = {key for key, verdict in standing.items() if verdict != "accept"}
     bad = {row["id"] for row in rows.records("filtered") if content_key(row) in defects} if defects else set()
-    return [origin != "synthetic" or source not in bad for origin, source in zip(texts(rows.frame, "origin"), texts(rows.frame, "source_id"), strict=True)]
+    return [origin != "synthetic" or source not in bad for origin, source in zip(rows.texts("origin"), rows.texts("source_id"), strict=True)]
 
 
 def _well_formed(rows: StageSlice) -> list[bool]:
-    columns = (texts(rows.frame, "kind"), *(map(items, rows.frame[name]) for name in ("messages", "chosen", "rejected")))
+    columns = (rows.texts("kind"), *(map(items, rows.frame[name]) for name in ("messages", "chosen", "rejected")))
     return [
         is_conversation(messages, "user") and is_answer(chosen) and is_answer(rejected) and chosen != rejected
         if kind == "preference"

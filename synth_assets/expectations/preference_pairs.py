@@ -16,19 +16,19 @@ def _response_found(rows: StageSlice) -> list[bool]:
     """Whether the pair's response is there, and answered the same instruction under the same prompt."""
     responses = rows.fact("teacher_responses")
     known = dict(zip(texts(responses, "id"), zip(texts(responses, "instruction_id"), texts(responses, "prompt"), strict=True), strict=True))
-    columns = (texts(rows.frame, name) for name in ("response_id", "instruction_id", "prompt"))
+    columns = (rows.texts(name) for name in ("response_id", "instruction_id", "prompt"))
     return [known.get(response) == (instruction, prompt) for response, instruction, prompt in zip(*columns, strict=True)]
 
 
 def _answers_differ(rows: StageSlice) -> list[bool]:
-    return [chosen.split() != rejected.split() for chosen, rejected in zip(texts(rows.frame, "chosen"), texts(rows.frame, "rejected"), strict=True)]
+    return [chosen.split() != rejected.split() for chosen, rejected in zip(rows.texts("chosen"), rows.texts("rejected"), strict=True)]
 
 
 def _revisions_fit(rows: StageSlice) -> list[bool]:
     """A constitutional pair has a principle and a critique per round, and at least one round changed it; other pairs have none of them."""
     settings = rows.domain.methods.constitutional
     rounds = settings.rounds if settings else 0
-    columns = (texts(rows.frame, "method"), rows.frame["principle"], rows.frame["critique"], rows.frame["revisions"])
+    columns = (rows.texts("method"), rows.frame["principle"], rows.frame["critique"], rows.frame["revisions"])
     fits = []
     for method, principle, critique, revisions in zip(*columns, strict=True):
         principles, critiques = items(principle), items(critique)
@@ -48,7 +48,7 @@ def _positive_margins(rows: StageSlice) -> float | None:
 
 def _longer_share(rows: StageSlice) -> float | None:
     """Share of pairs whose chosen answer is the longer one, of those whose lengths differ."""
-    lengths = [(len(chosen), len(rejected)) for chosen, rejected in zip(texts(rows.frame, "chosen"), texts(rows.frame, "rejected"), strict=True)]
+    lengths = [(len(chosen), len(rejected)) for chosen, rejected in zip(rows.texts("chosen"), rows.texts("rejected"), strict=True)]
     differing = [chosen > rejected for chosen, rejected in lengths if chosen != rejected]
     return sum(differing) / len(differing) if differing else None
 

@@ -1,7 +1,7 @@
 """Checks of the rows written by people: licensed, distinct, whole pairs, and free of the benchmarks."""
 
 from synth_assets.conversations import prompt_of
-from synth_assets.expectations.check import Check, Column, StageSlice, Suite, texts
+from synth_assets.expectations.check import Check, Column, StageSlice, Suite
 from synth_assets.expectations.common import contamination_hits, decontaminated, licences_present, pairs_differ, rows_present, shared
 from synth_assets.expectations.forms import each_of, holds, unique
 
@@ -11,7 +11,7 @@ STAGE = "real_data"
 
 
 def _contamination_hits(rows: StageSlice) -> list[int]:
-    columns = (texts(rows.frame, name) for name in ("instruction", "input", "response", "rejected"))
+    columns = (rows.texts(name) for name in ("instruction", "input", "response", "rejected"))
     read = [
         (prompt_of({"instruction": asked, "input": given}), [answer for answer in answers if answer]) for asked, given, *answers in zip(*columns, strict=True)
     ]

@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from synth_assets.expectations.check import Check, Column, Figure, StageSlice, Suite, texts
+from synth_assets.expectations.check import Check, Column, Figure, StageSlice, Suite
 from synth_assets.expectations.common import licences_present, rows_present, shared
 from synth_assets.expectations.forms import at_least, holds, unique
 from synth_assets.quality.words import count_words
@@ -13,19 +13,19 @@ STAGE = "seeds"
 
 
 def _fewest_per_topic(rows: StageSlice) -> float:
-    counts = Counter(texts(rows.frame, "topic"))
+    counts = Counter(rows.texts("topic"))
     return min(counts[topic] for topic in rows.domain.topic_names)
 
 
 def _prompt_fits(rows: StageSlice) -> list[bool]:
     rules, language = rows.domain.gates.rules, rows.domain.language
-    asked = zip(texts(rows.frame, "instruction"), texts(rows.frame, "input"), strict=True)
+    asked = zip(rows.texts("instruction"), rows.texts("input"), strict=True)
     return [rules.min_prompt_words <= count_words(f"{instruction} {given}", language) <= rules.max_prompt_words for instruction, given in asked]
 
 
 def _response_fits(rows: StageSlice) -> list[bool]:
     rules, language = rows.domain.gates.rules, rows.domain.language
-    return [rules.min_response_words <= count_words(response, language) <= rules.max_response_words for response in texts(rows.frame, "response")]
+    return [rules.min_response_words <= count_words(response, language) <= rules.max_response_words for response in rows.texts("response")]
 
 
 SUITE = Suite(

@@ -17,30 +17,30 @@ STAGE = "spot_check"
 
 def _lot(rows: StageSlice) -> set[str]:
     """Ids of the rows that the automatic gates let pass."""
-    return {row["id"] for row in lot(rows.records("filtered", "id", "method"), rows.records("rejections"))}
+    stored = rows.fact("filtered")
+    made = ({"id": identity, "method": method} for identity, method in zip(texts(stored, "id"), texts(stored, "method"), strict=True))
+    return {row["id"] for row in lot(made, rows.records("rejections"))}
 
 
 def _row_found(rows: StageSlice) -> list[bool]:
     known = rows.known("filtered") | _lot(rows)
-    return [identity in known for identity in texts(rows.frame, "row_id")]
+    return [identity in known for identity in rows.texts("row_id")]
 
 
 def _gate_rows_off(rows: StageSlice) -> float:
     wanted = min(rows.domain.spot_check.gate, len(_lot(rows)))
-    return abs(texts(rows.frame, "purpose").count("gate") - wanted)
+    return abs(rows.texts("purpose").count("gate") - wanted)
 
 
 def _reviewed(rows: StageSlice) -> list[bool]:
     """Whether a row needs no verdict, or has one."""
     required = rows.domain.spot_check.required
-    return [
-        not required or purpose != "gate" or bool(verdict) for purpose, verdict in zip(texts(rows.frame, "purpose"), texts(rows.frame, "verdict"), strict=True)
-    ]
+    return [not required or purpose != "gate" or bool(verdict) for purpose, verdict in zip(rows.texts("purpose"), rows.texts("verdict"), strict=True)]
 
 
 def _defect_bound(rows: StageSlice) -> float | None:
     """None where nothing can be said yet."""
-    verdicts = [verdict for verdict, purpose in zip(texts(rows.frame, "verdict"), texts(rows.frame, "purpose"), strict=True) if purpose == "gate"]
+    verdicts = [verdict for verdict, purpose in zip(rows.texts("verdict"), rows.texts("purpose"), strict=True) if purpose == "gate"]
     # A sample larger than its lot is gate_sample_whole's finding.
     return Gate.of(rows.domain.spot_check, max(len(_lot(rows)), len(verdicts)), verdicts).bound
 

@@ -16,12 +16,12 @@ _TAGS = ("<think>", "</think>")
 
 def _instruction_found(rows: StageSlice) -> list[bool]:
     known = rows.known("evolved_instructions")
-    return [identity in known for identity in texts(rows.frame, "instruction_id")]
+    return [identity in known for identity in rows.texts("instruction_id")]
 
 
 def _think_formed(rows: StageSlice) -> list[bool]:
     """Whether a reasoning trace is in two parts, each with text and without tags."""
-    columns = (texts(rows.frame, name) for name in ("method", "thinking", "response"))
+    columns = (rows.texts(name) for name in ("method", "thinking", "response"))
     return [
         method != "reasoning" or (bool(thinking.strip()) and bool(response.strip()) and not any(tag in part for tag in _TAGS for part in (thinking, response)))
         for method, thinking, response in zip(*columns, strict=True)
@@ -29,7 +29,7 @@ def _think_formed(rows: StageSlice) -> list[bool]:
 
 
 def _verdict_fits(rows: StageSlice) -> list[bool]:
-    columns = (texts(rows.frame, name) for name in ("method", "verdict", "answer"))
+    columns = (rows.texts(name) for name in ("method", "verdict", "answer"))
     return [
         verdict == "correct" and bool(answer.strip()) if method == "reasoning" else verdict in {"correct", "unverified"}
         for method, verdict, answer in zip(*columns, strict=True)
@@ -42,14 +42,14 @@ def _share_verified(rows: StageSlice) -> float | None:
     if rows.domain.methods.reasoning is None:
         return None
     checkable = {identity for identity, answer in zip(texts(asked, "id"), texts(asked, "answer"), strict=True) if answer.strip()}
-    correct = {identity for identity, verdict in zip(texts(rows.frame, "instruction_id"), texts(rows.frame, "verdict"), strict=True) if verdict == "correct"}
+    correct = {identity for identity, verdict in zip(rows.texts("instruction_id"), rows.texts("verdict"), strict=True) if verdict == "correct"}
     return len(checkable & correct) / len(checkable) if checkable else None
 
 
 def _answered(rows: StageSlice) -> list[bool]:
     from synth_assets.quality.refusals import find_refusal
 
-    return [find_refusal(prompt, response) is None for prompt, response in zip(texts(rows.frame, "prompt"), texts(rows.frame, "response"), strict=True)]
+    return [find_refusal(prompt, response) is None for prompt, response in zip(rows.texts("prompt"), rows.texts("response"), strict=True)]
 
 
 def _in_language(rows: StageSlice) -> list[bool]:
@@ -57,14 +57,14 @@ def _in_language(rows: StageSlice) -> list[bool]:
 
     return [
         wrong_language(response, rows.domain.language) is None or is_about_languages(prompt)
-        for prompt, response in zip(texts(rows.frame, "prompt"), texts(rows.frame, "response"), strict=True)
+        for prompt, response in zip(rows.texts("prompt"), rows.texts("response"), strict=True)
     ]
 
 
 def _free_of_scaffold(rows: StageSlice) -> list[bool]:
     from synth_assets.quality.leaks import find_scaffold
 
-    return [find_scaffold(response) is None for response in texts(rows.frame, "response")]
+    return [find_scaffold(response) is None for response in rows.texts("response")]
 
 
 SUITE = Suite(
@@ -78,7 +78,7 @@ SUITE = Suite(
             "Every response has text.",
             "An empty answer.",
             holds(),
-            Column("response_has_text", lambda rows: [bool(response.strip()) for response in texts(rows.frame, "response")]),
+            Column("response_has_text", lambda rows: [bool(response.strip()) for response in rows.texts("response")]),
         ),
         Check(
             "stop_reasons_final",

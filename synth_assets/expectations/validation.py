@@ -4,7 +4,9 @@ Derived columns and numbers are computed check by check, so that one that fails 
 check of the catalogue, in its order, and what could not be evaluated did not pass.
 """
 
-from collections.abc import Mapping, Sequence
+import gc
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from math import isfinite
 from typing import TYPE_CHECKING, Any
@@ -59,8 +61,21 @@ def validate(stage: str, frame: "pandas.DataFrame", domain: Domain, facts: Mappi
         facts: Rows of the tables in `CATALOGUE[stage].inputs`, by table name. A check that misses its table fails and says so.
     """
     checks = CATALOGUE[stage].checks
-    verdicts, numbers = _verdicts(checks, StageSlice(stage, domain, frame.reset_index(drop=True), facts))
+    with _uncollected():
+        verdicts, numbers = _verdicts(checks, StageSlice(stage, domain, frame.reset_index(drop=True), facts))
     return [_result(check, verdicts[check.name], check.blocks(domain, numbers.get(check.name))) for check in checks]
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without collections of garbage, which go through some 100,000 lists of words and find none of them in a cycle: an eighth of the time."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def failed(stage: str, error: Exception) -> list[CheckResult]:

@@ -77,7 +77,8 @@ def asks(text: str, language: str) -> bool:
     """Whether the instruction `text` of `language` (en, zh) has a sign of a question or a request."""
     if language.split("-")[0] == "zh" and _ASKED_ZH.search(text):
         return True
-    if _ADDRESSED.search(text):
+    # The most instructions by far begin with their verb, and need no more than this look.
+    if text.partition(" ")[0].lower() in _VERBS or _ADDRESSED.search(text):
         return True
     for found in _CLAUSE.finditer(text):
         word, after = found.group(1).lower(), (found.group(2) or "").lower()

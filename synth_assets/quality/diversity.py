@@ -12,6 +12,7 @@ Invariant: the order of the prompts changes nothing.
 import zlib
 from collections import Counter
 from collections.abc import Sequence
+from itertools import chain
 from math import exp, log
 
 import numpy as np
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 
 from synth_assets.identity import digest
 from synth_assets.quality.embeddings import Matrix
+from synth_assets.quality.numbering import Numbers
 from synth_assets.quality.words import count_words, ngrams, words
 
 __all__ = ["SAMPLE", "measure", "nearest_cosines", "ngram_counts", "self_bleu", "vendi_score"]
@@ -97,8 +99,8 @@ def ngram_counts(tokens: Sequence[Sequence[str]], longest: int) -> list[NDArray[
 
     Every n-gram is numbered exactly, by the number of its first n-1 words and its last word, so that no hash can collide.
     """
-    vocabulary: dict[str, int] = {}
-    unigrams = np.array([vocabulary.setdefault(word, len(vocabulary)) for text in tokens for word in text], np.int64)
+    vocabulary = Numbers()
+    unigrams = vocabulary.of(chain.from_iterable(tokens)).astype(np.int64)
     text_of = np.repeat(np.arange(len(tokens)), [len(text) for text in tokens])
     grams = unigrams
     counts = [np.bincount(unigrams).astype(np.int64)]

@@ -5,7 +5,7 @@ person saw that it is defective. A correction may itself be corrected. Invariant
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from synth_assets.accounts import Outcome, Row
 from synth_assets.identity import row_id
@@ -59,7 +59,7 @@ def replaced(rejections: Sequence[Row]) -> list[Row]:
     return [json.loads(row["row"]) for row in own if row["rule"] == REPLACED and rules[row["row_id"]] == {REPLACED}]
 
 
-def lot(rows: Sequence[Row], rejections: Sequence[Row]) -> list[Row]:
+def lot(rows: Iterable[Row], rejections: Sequence[Row]) -> list[Row]:
     """What the automatic gates let pass of what the machine made: `rows` of `filtered` without corrections, and what only a correction keeps out.
 
     Args:

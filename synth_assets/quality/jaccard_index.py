@@ -11,6 +11,7 @@ import numpy as np
 
 from synth_assets.quality import jaccard_kernels, postings
 from synth_assets.quality.joins import Flags, Near
+from synth_assets.quality.numbering import Numbers
 from synth_assets.quality.pairs import Integers
 
 __all__ = ["JaccardIndex"]
@@ -78,8 +79,6 @@ class JaccardIndex:
 
 def _numbered(texts: Sequence[Sequence[str]]) -> tuple[np.ndarray[tuple[int], np.dtype[np.int32]], Integers]:
     """Words of all texts as numbers from 1, and where each text starts; a text of one to four words is filled up with 0, which is no word."""
-    numbers: dict[str, int] = {}
     filled = [[*text, *[""] * (_SHINGLE - len(text))] if 0 < len(text) < _SHINGLE else text for text in texts]
-    numbers[""] = 0
-    words = np.fromiter((numbers.setdefault(word, len(numbers)) for word in chain.from_iterable(filled)), np.int32, sum(map(len, filled)))
+    words = Numbers({"": 0}).of(chain.from_iterable(filled), sum(map(len, filled)))
     return words, np.concatenate([[0], np.cumsum([len(text) for text in filled], dtype=np.int64)])

@@ -132,8 +132,10 @@ def wrong_language(text: str, language: str) -> tuple[str, float] | None:
         return None
     text = prose(text[: 4 * _LONGEST])[:_LONGEST]
     tokens = _WORD.findall(text)
-    han = sum(map(is_han, tokens))
-    letters = sum(map(len, tokens)) + (_DENSE_LETTERS - 1) * len(_DENSE.findall(text))
+    han, letters = 0, sum(map(len, tokens))
+    if not text.isascii():
+        han = sum(map(is_han, tokens))
+        letters += (_DENSE_LETTERS - 1) * len(_DENSE.findall(text))
     if letters < MIN_LETTERS:
         return None
     is_chinese = han >= 0.3 * len(tokens) and not _KANA.search(text)

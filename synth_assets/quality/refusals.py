@@ -76,6 +76,13 @@ _OF_ANY_VOICE = _opening(
     rf"{_SORRY_ZH}(?:您|你|这个|该)的?(?:问题|请求|要求|内容|提问)",
 )
 
+_MAY_OPEN = re.compile(
+    rf"{_MARKUP}(?:i\b|im\b|we|sorry|no|n/a|my\b|as\b|being\b|unf|reg|apol|unable"
+    r"|th(?:is|e)\s+(?:type|request|task|instruction|prompt)|[<\[(]|[^\x00-\x7f])",
+    re.IGNORECASE,
+)
+"""How every refusal begins. Three answers in four do not, which is seen in a tenth of the time that the patterns themselves take."""
+
 _ASKS_FOR_A_MESSAGE = re.compile(
     r"\b(?:e-?mail|letter|message|reply|replies|response|note|tweet|post|apolog|excuse|dialog|convers|script|story|poem|lyrics|monologue|speech|role-?play|sentence|"
     r"refus|declin|reject|rewrit|paraphras|translat|rephras|edit|correct|summari[sz]|complete\s+the)"
@@ -90,6 +97,8 @@ def find_refusal(prompt: str, answer: str) -> tuple[int, int] | None:
     A refusal in any voice ("I can't provide ...") does not count where the prompt asks for a text that could say it.
     """
     opening = answer[:OPENING]
+    if not _MAY_OPEN.match(opening):
+        return None
     match = _OF_THE_MODEL.match(opening)
     if match is None and not _ASKS_FOR_A_MESSAGE.search(prompt):
         match = _OF_ANY_VOICE.match(opening)

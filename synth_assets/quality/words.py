@@ -46,7 +46,9 @@ def count_words(text: str, language: str) -> int:
     """
     if language.split("-")[0] == "zh":
         return len(words(text))
-    return sum(1 for chunk in text.split() if chunk.isalnum() or any(c.isalnum() for c in chunk))
+    chunks = text.split()
+    # Most are letters alone, or begin with one.
+    return sum(chunk[0].isalnum() or any(map(str.isalnum, chunk)) for chunk in chunks)
 
 
 def is_signs(text: str) -> bool:
