@@ -28,6 +28,8 @@ LANGUAGES = ("en", "zh")
         ("zh", "改编后的任务是解释蕨类在阴处怎样生长。", "scaffold_leak"),
         ("zh", "好的。\n新任务：解释蕨类在阴处怎样生长。", "scaffold_leak"),
         ("zh", "好的。\n任务：解释蕨类在阴处怎样生长。", "scaffold_leak"),
+        ("en", "Ferns grow in shade, so the answer would be water and little light.", "asks_nothing"),
+        ("zh", "蕨类在阴处生长，水分充足而光线较少。", "asks_nothing"),
         ("en", "Explain how ferns grow in deep shade.", ""),
         ("en", "Tell a colleague how to hand a new task to the gardener.", ""),
         ("en", "Sort these speeds in metres per second: 3, 5, 2.", ""),
