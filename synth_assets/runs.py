@@ -151,7 +151,8 @@ def chosen_domains(wanted: Sequence[str]) -> tuple[dict[str, LoadedDomain], dict
     loaded, broken = load_domains(folder)
     unknown = [name for name in wanted if name not in loaded and name not in broken]
     if unknown:
-        raise SynthError(f"no domain {unknown[0]!r} in {folder}; there are: {', '.join(sorted({*loaded, *broken})) or 'none'}.")
+        own = "" if os.environ.get("SYNTH_DOMAINS", "").strip() else " Domains of your own are looked for where SYNTH_DOMAINS says; it is not set."
+        raise SynthError(f"no domain {unknown[0]!r} in {folder}; there are: {', '.join(sorted({*loaded, *broken})) or 'none'}.{own}")
     if any(name in broken for name in wanted) or not loaded:
         raise ConfigError([problem for name, error in broken.items() if not wanted or name in wanted for problem in error.problems])
     return {name: loaded[name] for name in wanted or sorted(loaded)}, {} if wanted else broken

@@ -6,7 +6,7 @@ Texts of rows are never printed, names and numbers only.
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -23,6 +23,7 @@ from synth_assets.teacher.messages import Reply
 if TYPE_CHECKING:
     from synth_assets.home import Home
     from synth_assets.runs import RunReport
+    from synth_assets.warehouse import Warehouse
 
 __all__ = ["Display", "summary"]
 
@@ -161,7 +162,7 @@ def summary(report: "RunReport", home: "Home", display: Display) -> None:
                 row["rules"] or "",
             )
         console.print(table)
-    _checks(report, display)
+    _checks(report, _seen(warehouse) if home.warehouse.exists() else {}, display)
     for name, batches in report.waiting.items():
         display.say(f"WAITING {name}: {', '.join(batches)}. Run again when they have ended, or switch the sensor message_batches on.")
     for name, found in report.standings.items():
@@ -177,14 +178,23 @@ def summary(report: "RunReport", home: "Home", display: Display) -> None:
         display.say(f"Quality report: {report.report}")
 
 
-def _checks(report: "RunReport", display: Display) -> None:
+def _seen(warehouse: "Warehouse") -> dict[tuple[str, str, str], str]:
+    """What the checks saw that did not pass, the last time, by domain, stage and check."""
+    rows = warehouse.query("select domain, stage, check_name, seen, error from synth.check_results where not passed order by checked_at")
+    return {(row["domain"], row["stage"], row["check_name"]): row["error"] or row["seen"] for row in rows}
+
+
+def _checks(report: "RunReport", seen: Mapping[tuple[str, str, str], str], display: Display) -> None:
     passed = sum(ok for _, _, _, ok, _ in report.checks)
     blocked = [c for c in report.checks if not c[3] and c[4]]
     warned = [c for c in report.checks if not c[3] and not c[4]]
     display.say(f"Checks: {passed} of {len(report.checks)} passed, {len(blocked)} blocking failed, {len(warned)} warn.")
     for kind, failed in (("BLOCKED", blocked), ("warning", warned)):
         for domain, asset, check, _, _ in failed:
-            display.say(f"  {kind} {domain} {asset}: {check}")
+            found = seen.get((domain, asset, check))
+            display.say(f"  {kind} {domain} {asset}: {check}{f', seen {found}' if found else ''}")
+    if blocked or warned:
+        display.say("  What each expects: synth-assets checks --domain DOMAIN, and the quality report.")
 
 
 _SUMMARY = """

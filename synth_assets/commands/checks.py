@@ -1,5 +1,7 @@
 """`synth-assets checks`: the table of every check."""
 
+import sys
+
 import click
 
 __all__ = ["checks"]
@@ -26,6 +28,7 @@ def checks(domain: str | None, markdown: bool) -> None:
 
     from synth_assets.config import Domain
     from synth_assets.expectations.listing import in_markdown, lines
+    from synth_assets.terminal import PLAIN_WIDTH
 
     if domain is None:
         plain = {"path": "x.jsonl", "source": "x", "license": "x"}
@@ -41,10 +44,10 @@ def checks(domain: str | None, markdown: bool) -> None:
     if markdown:
         click.echo(PREFACE + in_markdown(found), nl=False)
         return
-    console = Console(highlight=False)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
     table = Table(box=box.SIMPLE, pad_edge=False)
     for name in ("stage", "check", "enforces", "threshold", "severity", "catches"):
-        table.add_column(name, overflow="fold")
+        table.add_column(name, overflow="fold", no_wrap=name in ("stage", "check"))
     for line in found:
         table.add_row(*line)
     console.print(table)
