@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from synth_assets.identity import digest
 from synth_assets.quality.embeddings import Matrix
 from synth_assets.quality.numbering import Numbers
+from synth_assets.quality.verb_nouns import verb_noun_figures
 from synth_assets.quality.words import count_words, ngrams, words
 
 __all__ = ["SAMPLE", "measure", "nearest_cosines", "ngram_counts", "self_bleu", "vendi_score"]
@@ -58,6 +59,7 @@ def measure(
         `entropy_1`..`entropy_3`: entropy of the n-grams' frequencies, in bits;
         `compression_ratio`: bytes by bytes of zlib (Shaib et al. 2024, arXiv 2403.00553), higher is more repetitive;
         `self_bleu`: mean BLEU of a prompt against all others, 0 to 1, higher is less varied (Zhu et al. 2018, arXiv 1802.01886);
+        `verb_noun_share`, `_pairs`, `_entropy`: root verbs and their objects in the sample, where a parser is installed (see `verb_nouns`);
         `vendi`: effective number of different prompts (Friedman and Dieng 2023, arXiv 2210.02410);
         `nearest_cosine_mean`, `_p50`, `_p95`: of the cosine between a prompt and its nearest neighbour;
         `topic_coverage`: declared topics with at least one row, as a share; `topic_entropy`: entropy of rows over them by its maximum;
@@ -81,6 +83,7 @@ def measure(
     figures["compression_ratio"] = len(raw) / len(zlib.compress(raw, 9))
     if len(prompts) > 1:
         figures["self_bleu"] = self_bleu([tokens[i] for i in chosen])
+    figures |= verb_noun_figures([prompts[i] for i in chosen], language)
     if embeddings is not None and anchors is not None and len(anchors):
         cells = [declared_topics[cell] for cell in (embeddings @ anchors.T).argmax(axis=1).tolist()]
         figures |= {name.replace("topic", "anchor"): value for name, value in _topic_figures(cells, declared_topics).items()}

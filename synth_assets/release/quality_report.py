@@ -45,6 +45,7 @@ MEASURES = {
     "self_bleu": "Mean BLEU of a prompt against all others; lower is more varied.",
     "compression_ratio": "Bytes by zlib's bytes; lower is more varied.",
     "vendi": "Effective number of different prompts, of at most 1,000, by embeddings.",
+    "verb_noun_pairs": "Different pairs of root verb and object in at most 1,000 prompts, where a parser is installed.",
     "nearest_cosine_mean": "Mean cosine of a prompt to its nearest neighbour; lower is more varied.",
     "topic_entropy": "Spread of the rows over the declared topics, 1 when even.",
     "mean_words": "Mean words of a prompt.",
