@@ -15,6 +15,9 @@ from synth_assets.quality.stop_words import stop_words
 from synth_assets.quality.words import count_words, words
 from synth_assets.teacher.messages import Reply
 
+SOURCES = ("asking",)
+"""The module of quality that decides what asks for something."""
+
 SORRY = {"en": re.compile(r"\bsorry\b", re.IGNORECASE), "zh": re.compile(r"抱歉|对不起")}
 SORRY_MAX_WORDS = 80
 SCAFFOLD = {

@@ -15,7 +15,7 @@ from synth_assets.quality.instruction_filters import instruction_findings
 from synth_assets.quality.near_duplicates import RougePool
 from synth_assets.quality.words import words
 
-SOURCES = ("instruction_filters", "words", "rouge")
+SOURCES = ("instruction_filters", "asking", "words", "rouge")
 """The modules of quality that decide what enters."""
 
 

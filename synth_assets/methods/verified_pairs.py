@@ -17,7 +17,7 @@ from synth_assets.quality.sentences import sentences
 
 __all__ = ["verify_pairs"]
 
-SOURCES = ("verification", "code_tests")
+SOURCES = ("verification", "code_tests", "equations", "sentences")
 """The modules of quality that decide what is correct."""
 
 

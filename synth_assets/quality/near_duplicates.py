@@ -37,7 +37,7 @@ __all__ = [
 
 
 SOURCES = (
-    *("approximate", "joins", "pairs", "postings", "rouge", "rouge_index", "rouge_kernels"),
+    *("approximate", "joins", "numbering", "pairs", "postings", "rouge", "rouge_index", "rouge_kernels"),
     *("jaccard", "jaccard_index", "jaccard_kernels", "jaccard_minhash", "cosine", "cosine_lists"),
 )
 """The modules beside this one that decide what is near: a change in one makes what was filtered stale."""

@@ -5,7 +5,7 @@ import random
 import shutil
 import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +45,11 @@ def write(folder: Path, **methods: Any) -> Path:
 
 
 def inventive(call: Call) -> Answer:
-    """The Chinese teacher, whose tasks are each another."""
+    """The Chinese teacher, whose tasks are each another, and who counts what it reads."""
+    return replace(_inventive(call), input_tokens=None)
+
+
+def _inventive(call: Call) -> Answer:
     if "编写任务" in str(call.body.get("system", "")):
         number = int(digest({name: value for name, value in call.body.items() if name != "seed"})[:6], 16)
         one, two, three, four, five, six = random.Random(number).sample(WORDS.split(), 6)
@@ -131,7 +135,7 @@ def test_a_budget_that_ends_within_a_top_up_keeps_what_it_has_and_goes_on_when_i
     price, whole = "3000,1", sum(3e-3 * row["input_tokens"] + 1e-6 * row["output_tokens"] for row in calls)
     home, budget = tmp_path / "home", 0.7 * whole
     with MessagesApi(inventive, raw_prompts=True) as api:
-        env = environment(home, topped.domains, api.url, SYNTH_PRICE_USD_PER_MTOK=price, SYNTH_BUDGET_USD=f"{budget:.6f}")
+        env = environment(home, topped.domains, api.url, SYNTH_PRICE_USD_PER_MTOK=price, SYNTH_BUDGET_USD=f"{budget:.6f}", SYNTH_CONCURRENCY="2")
         short = synth_assets(env, "run", "--to", "filtered", "--top-up")
         assert "budget" in short.stdout and "raise it" in short.stdout, short.stdout + short.stderr
         warehouse = Warehouse(home / "warehouse.duckdb")
