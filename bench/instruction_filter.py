@@ -19,6 +19,7 @@ from fractions import Fraction
 from bench.measuring import alpaca, folder, lines, print_table
 from synth_assets.accounts import Outcome
 from synth_assets.methods.instruction_pool import InstructionPool
+from synth_assets.quality.asking import asks
 
 COUNT = 2000
 SEEDS = 175
@@ -93,7 +94,9 @@ def main() -> int:
         assert lcs_bits(a, b) == lcs_table(a, b), (a, b)
     damaged = [damage(texts[source.randrange(n)], source) if n % 2 else text for n, text in enumerate(texts)]
     runs = (("as they are", texts, LIMIT), ("as they are", texts, STRICT), ("every other one damaged", damaged, LIMIT))
-    return max(compare(f"{len(own)} instructions {what}, {len(seeds)} seeds, at {float(limit)}", seeds, own, limit) for what, own, limit in runs)
+    # The package's own filter beside the paper's is taken out of the comparison: what asks for nothing is shown to neither.
+    asking = [(what, [text for text in own if asks(text, "en")], limit) for what, own, limit in runs]
+    return max(compare(f"{len(own)} instructions {what}, {len(seeds)} seeds, at {float(limit)}", seeds, own, limit) for what, own, limit in asking)
 
 
 def damage(text: str, source: random.Random) -> str:
