@@ -124,8 +124,11 @@ def make_release(order: str, forms: Sequence[str], *, remix: bool = False) -> in
     with _quiet_logs(), redirect_stdout(StringIO()), dg.DagsterInstance.get() as instance:
         from synth_assets.definitions import defs
         from synth_assets.defs.settings import of_table
+        from synth_assets.warehouse import Warehouse
 
-        for domain in load_domains(domains_folder())[0] if remix else ():
+        gated = Warehouse(home.warehouse)
+        # A domain that never came to the gates has nothing to mix.
+        for domain in [name for name in load_domains(domains_folder())[0] if gated.latest("filtered", name) is not None] if remix else ():
             # Its real rows and its gates stand: only the share, the caps and the sample are decided anew.
             _execute(instance, defs.resolve_job_def("domain"), domain, report, partition_key=domain, asset_selection=[of_table("mixed"), dg.AssetKey("mixed")])
         config = {**_CONFIG, "ops": {"release": {"config": {"order": order, "forms": list(forms)}}}}

@@ -141,6 +141,7 @@ def test_a_release_has_its_recipe_and_report_and_is_remixed_without_the_teacher(
     report = (folder / "quality_report.html").read_text()
     assert version in report and "reward_floor" in report
     home, domains = shutil.copytree(made.home, tmp_path / "home"), write_domain(tmp_path / "domains", mix={"synthetic_share": 0.9, "weight": 2})
+    write_domain(domains, "never_run")
     asked = len(made.api.calls)
     env = environment(home, domains, made.api.url)
     done = synth_assets(env, "release", "make", "--remix", "--order", "curriculum", "--form", "sharegpt")
