@@ -8,15 +8,13 @@ that of a trained one, and its scores are not looked at. Each side runs in a pro
 """
 
 import argparse
-import gzip
-import json
 import multiprocessing
 import tempfile
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-from bench.measuring import folder, peak_megabytes, print_table, seconds
-from bench.reward import COMPARED
+from bench.measuring import peak_megabytes, print_table, seconds
+from bench.reward import COMPARED, outputs
 from synth_assets.quality.cross_encoder import load_cross_encoder
 from synth_assets.quality.embeddings import Embedder, weights_folder
 from synth_assets.quality.reward import published, wilson_interval
@@ -62,12 +60,9 @@ def main() -> None:
     parser.add_argument("file", nargs="?", type=Path)
     parser.add_argument("--model", metavar="NAME")
     options = parser.parse_args()
-    path = options.file or (data / "model_outputs_dev.jsonl.gz" if (data := folder()) else None)
-    if path is None:
-        print("no file of model outputs: name one")
+    rows = outputs(options.file)[1::2]
+    if not rows:
         return
-    with gzip.open(path, "rt", encoding="utf-8") as file:
-        rows = [json.loads(line) for line in file][1::2]
     prompts = [row["instruction"] for row in rows]
     answers = [row["outputs"][COMPARED[0][0]] for row in rows]
     with tempfile.TemporaryDirectory() as scratch, ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), max_tasks_per_child=1) as pool:

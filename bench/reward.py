@@ -53,18 +53,24 @@ def simulated(rows: Sequence[dict[str, Any]], count: int) -> list[Seen]:
     return seen
 
 
+def outputs(named: Path | None) -> list[dict[str, Any]]:
+    """Lines of the file that is named, or of the one in the folder of data; none where there is neither."""
+    path = named or (data / "model_outputs_dev.jsonl.gz" if (data := folder()) else None)
+    if path is None:
+        print("no file of model outputs: name one")
+        return []
+    with gzip.open(path, "rt", encoding="utf-8") as file:
+        return [json.loads(line) for line in file]
+
+
 def main() -> None:
     """Parse the command line, fit, measure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("file", nargs="?", type=Path)
     parser.add_argument("--embeddings", type=Path, metavar="FILE", help="keep embeddings there between two runs")
     options = parser.parse_args()
-    path = options.file or (data / "model_outputs_dev.jsonl.gz" if (data := folder()) else None)
-    if path is None:
-        print("no file of model outputs: name one")
+    if not (lines := outputs(options.file)):
         return
-    with gzip.open(path, "rt", encoding="utf-8") as file:
-        lines = [json.loads(line) for line in file]
     learned = lines[::2]
     known = {row["instruction"] for row in learned}
     measured = [row for row in lines[1::2] if row["instruction"] not in known]

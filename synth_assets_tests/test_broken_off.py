@@ -1,7 +1,7 @@
 """Which runs are started again with the next UI, by a real instance and the real jobs; the web server is in `graph/test_broken_off.py`."""
 
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Self
 
@@ -14,21 +14,11 @@ from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
 from synth_assets.broken_off import BROKEN_OFF, Restarts, collect
 from synth_assets.definitions import defs
-from synth_assets.home import Home
 from synth_assets.ui import ask
 
 LOCATION = ManagedGrpcPythonEnvCodeLocationOrigin(LoadableTargetOrigin(module_name="synth_assets.definitions"), "synth_assets.definitions")
 ASSETS = "__ASSET_JOB"
 """The job of "Materialize" on assets."""
-
-
-@pytest.fixture
-def instance(monkeypatch: pytest.MonkeyPatch) -> Iterator[dg.DagsterInstance]:
-    home = Home.from_env()
-    monkeypatch.setenv("DAGSTER_HOME", str(home.dagster))
-    home.prepare()
-    with dg.DagsterInstance.get() as opened:
-        yield opened
 
 
 def run(

@@ -2,14 +2,11 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
 
 import dagster as dg
-import pytest
 from dagster import DagsterRun, DagsterRunStatus
 from dagster._core.storage.tags import TAGS_TO_MAYBE_OMIT_ON_RETRY
 
-from synth_assets.home import Home
 from synth_assets.run_workers import OWNER, claim, dead_runs, fail_dead_runs
 
 CLAIM = (
@@ -20,15 +17,6 @@ CLAIM = (
     "print('claimed', flush=True)\n"
     "sys.stdin.readline()\n"
 )
-
-
-@pytest.fixture
-def instance(monkeypatch: pytest.MonkeyPatch) -> Iterator[dg.DagsterInstance]:
-    home = Home.from_env()
-    monkeypatch.setenv("DAGSTER_HOME", str(home.dagster))
-    home.prepare()
-    with dg.DagsterInstance.get() as opened:
-        yield opened
 
 
 def started(instance: dg.DagsterInstance, **more: object) -> DagsterRun:

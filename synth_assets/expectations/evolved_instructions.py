@@ -67,6 +67,15 @@ def _says_something(rows: StageSlice) -> list[bool]:
     return [number == 0 or not all(word in empty for word in words(text)) for text, number in zip(rows.texts("instruction"), _rounds(rows), strict=True)]
 
 
+def _still_asks(rows: StageSlice) -> list[bool]:
+    """Our own elimination rule again: an evolution of what asks for something does so too."""
+    from synth_assets.quality.asking import asks
+
+    language, asked = rows.domain.language, dict(zip(rows.texts("id"), rows.texts("instruction"), strict=True))
+    columns = (rows.texts("instruction"), rows.texts("parent_id"), _rounds(rows))
+    return [number == 0 or asks(text, language) or not asks(asked.get(parent, ""), language) for text, parent, number in zip(*columns, strict=True)]
+
+
 def _last_round(domain: Domain) -> int:
     return domain.methods.evol_instruct.rounds if domain.methods.evol_instruct else 0
 
@@ -137,6 +146,14 @@ SUITE = Suite(
             "An evolution of punctuation and stop words.",
             holds(),
             Column("says_something", _says_something),
+        ),
+        Check(
+            "evolutions_ask",
+            "structure",
+            "Every evolution of an instruction that asks for something does so too.",
+            "A statement, or the answer itself, where an instruction should stand.",
+            holds(),
+            Column("still_asks", _still_asks),
         ),
         Check(
             "evolutions_stand",

@@ -232,6 +232,7 @@ DEFECTS: list[Defect] = [
     change("evolved_instructions", "no_scaffold_words", (17, {"instruction": "Answer the rewritten prompt about the drift of high water."})),
     change("evolved_instructions", "evolutions_new", (14, {"instruction": SEEDS[0][1].upper()}), (17, {"instruction": SEEDS[3][1]})),
     change("evolved_instructions", "evolutions_say_something", (15, {"instruction": "And what is it then?"})),
+    change("evolved_instructions", "evolutions_ask", (15, {"instruction": "The moon moves the sea twice a day, so the answer is two."})),
     account("evolved_instructions", "evolutions_stand", planned=100, rejected=100),
     change("teacher_responses", "responses_present", (1, {"response": " "})),
     change("teacher_responses", "stop_reasons_final", (2, {"stop_reason": "max_tokens"}), (3, {"stop_reason": "refusal"})),
