@@ -10,7 +10,8 @@ import re
 __all__ = ["asks"]
 
 _ADDRESSED = re.compile(
-    r"[?？]|\b(?:please|(?:can|could|would|will|should|do|did|have|are) (?:you|we|i)|how (?:to|can|do|does|much|many|would|is|are)|what(?:'s| is| are| if)"
+    r"[?？]|\b(?:please|(?:can|could|would|will|should|do|did|have|are) (?:you|we|i)|how to"
+    r"|(?:\A|(?<=[.!;:,\n] )|(?<=\n))(?:how (?:can|do|does|much|many|would|is|are)|what(?:'s| is| are| if))"
     r"|i(?:'d| would) (?:like|love)|i(?:'m| am) (?:trying|looking|wondering|not sure|having|unsure|curious|struggling|planning|interested|working|going)"
     r"|i (?:want|need|wonder|wish|have to|don't know|do not know|can't|cannot)|help|your (?:task|goal|job|aim|mission|answer|response|essay|program|code)"
     r"|you(?:'re| are| will be|'ve| have) (?:to|been|given|asked|tasked|required|an?|the|working|planning|writing|creating|designing)"

@@ -18,6 +18,7 @@ def broken(text: str, language: str = "en", min_words: int = 4, max_words: int =
         ("Name three birds", {"instruction_too_short"}),
         ("", {"instruction_too_short", "asks_nothing"}),
         ("You're right, the answer would be 8 cm, not 9 cm.", {"asks_nothing"}),
+        ("To find out how much of the cake is left, you need to divide the total amount by 25%.", {"asks_nothing"}),
         ("word " * 150, set()),
         ("word " * 151, {"instruction_too_long"}),
         ("Describe the image in words.", {"banned_word"}),
