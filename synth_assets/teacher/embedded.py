@@ -82,8 +82,9 @@ class EmbeddedServer:
 
     def stop(self) -> None:
         """Stop the server and give its memory back. No connection may be open with a call under way: it would wait for that one for ever."""
-        self._server = None
-        gc.collect()
+        if self._server is not None:
+            self._server = None
+            gc.collect()
 
     def _start(self) -> Any:
         # Threads that wait for each other must not spin: on a machine with other work a spinning pair makes 1 token/s instead of 100.

@@ -2,13 +2,14 @@
 
 Each access takes the lock beside the file, connects, runs one transaction and closes: milliseconds, never around a model call. Readers
 too, since one open reader keeps every writer out (connections held during model calls made 4 of 8 writers fail). Nothing is opened before
-the first access. Invariant: a reader sees a slice as one write left it, whole, and its newest `stage_history` row tells of that write.
+the first access. Connecting takes 30 ms, longer than most transactions: who makes many may `linger`, and keeps the file open for an instant as long
+as no other process waits for it. Invariant: a reader sees a slice as one write left it, whole, and its newest `stage_history` row tells of that write.
 """
 
 import random
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
@@ -53,22 +54,24 @@ class Warehouse:
     WarehouseError (it cannot be used). The file and its folder are made at first use.
     """
 
-    def __init__(self, path: Path, lock_timeout: float = 120.0) -> None:
+    def __init__(self, path: Path, lock_timeout: float = 120.0, linger: float = 0.0) -> None:
         self.path = path.expanduser().resolve()
         self.lock_timeout = lock_timeout
         """Seconds to wait for other users of the warehouse, and again for a program that opens the file past its lock."""
+        self.linger = linger
+        """Seconds after an access in which this process finds the file still open."""
         self._sidecar = Sidecar.beside(self.path)
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
         """Keep everybody else out, the file closed: for a program that opens it by itself, such as dbt. This thread may still read and write."""
-        with self._sidecar.held(self.lock_timeout):
+        with self._sidecar.held(self.lock_timeout), self._sidecar.shut():
             yield
 
     @contextmanager
     def transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection inside a transaction: committed when the block ends, rolled back when it raises. Reads within see its writes."""
-        with self.exclusive():
+        with self._sidecar.held(self.lock_timeout):
             if self._sidecar.connection is not None:
                 raise WarehouseError(f"{self.path}: a transaction inside a transaction. This is a defect: please report it.")
             with self._opened("begin transaction") as con:
@@ -87,7 +90,7 @@ class Warehouse:
     @contextmanager
     def read(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection that only reads: all queries in the block, those of this class's methods too, see one state."""
-        with self.exclusive():
+        with self._sidecar.held(self.lock_timeout):
             if self._sidecar.connection is not None:
                 yield self._sidecar.connection
             else:
@@ -264,22 +267,29 @@ class Warehouse:
 
     @contextmanager
     def _opened(self, begin: str) -> Iterator[duckdb.DuckDBPyConnection]:
-        with explained(self.path):
-            if not self.path.exists():
-                self._create()
-            with closing(self._connect(self.path)) as con:
+        with explained(self.path), ExitStack() as closing_it:
+            con = self._sidecar.take(self.path)
+            if con is None:
+                if not self.path.exists():
+                    self._create()
+                con = closing_it.enter_context(closing(self._connect(self.path)))
                 migrate(con, self.path)
-                con.execute(begin)
-                self._sidecar.connection = con
-                try:
-                    yield con
-                    con.commit()
-                except BaseException:
-                    with suppress(duckdb.Error):  # a commit that failed has rolled back by itself
-                        con.rollback()
-                    raise
-                finally:
-                    self._sidecar.connection = None
+            else:
+                closing_it.callback(con.close)
+            con.execute(begin)
+            self._sidecar.connection = con
+            try:
+                yield con
+                con.commit()
+            except BaseException:
+                with suppress(duckdb.Error):  # a commit that failed has rolled back by itself
+                    con.rollback()
+                raise
+            finally:
+                self._sidecar.connection = None
+            if self.linger:
+                closing_it.pop_all()
+                self._sidecar.leave(con, self.path, self.linger)
 
     def _create(self) -> None:
         """Make a complete file elsewhere and move it here, so that a kill on the way leaves no half of one."""

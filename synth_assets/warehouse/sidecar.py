@@ -1,15 +1,18 @@
 """The lock beside a warehouse: who holds it is alone with the DuckDB file, among all processes and threads that ask.
 
 A thread lock inside the process, then operating-system locks on files among processes, which the kernel releases when their holder dies.
-Invariant: a process has one `Sidecar` per path, since a second lock object would wait for the first.
+Who will soon come back may leave its connection here, and with it the lock, for a moment that ends when somebody else asks at the end of an access.
+Invariants: a process has one `Sidecar` per path, since a second lock object would wait for the first; what was left is closed before the lock is let go.
 """
 
+import atexit
 import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from threading import RLock
+from threading import RLock, Timer
+from typing import NamedTuple
 
 import duckdb
 from filelock import FileLock, Timeout
@@ -33,6 +36,21 @@ def tell_waiting(text: str) -> None:
     progress.say(text)
 
 
+class _Left(NamedTuple):
+    connection: duckdb.DuckDBPyConnection
+    identity: tuple[int, int] | None
+    """Of the file that it has open."""
+    timer: Timer
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
 class Sidecar:
     """The lock beside one warehouse, re-entrant within the thread that holds it."""
 
@@ -42,6 +60,8 @@ class Sidecar:
         self.path = path
         self.connection: duckdb.DuckDBPyConnection | None = None
         """What the holder has open, so that it reads inside its own transaction."""
+        self._left: _Left | None = None
+        self._shut = 0
         self._thread = RLock()
         # filelock counts its holds per thread (thread_local=True: each thread opens the file for itself and polls) or per object (False: a
         # second thread is let in as if it were the first). With the thread lock before it, only one thread ever reaches it: False, so that
@@ -50,6 +70,7 @@ class Sidecar:
         # Who waits holds the queue, so a process that releases the lock cannot take it again before the next one had it. Without, 8 writers
         # that worked one after the other without pause waited up to 9 s for each other on two cores; with it up to 5 s, at the same throughput.
         self._queue = FileLock(path.with_suffix(".queue"), thread_local=False, poll_interval=POLL_SECONDS)
+        atexit.register(self._settle)
 
     @classmethod
     def beside(cls, warehouse: Path) -> "Sidecar":
@@ -76,6 +97,58 @@ class Sidecar:
                 self._file.release()
         finally:
             self._thread.release()
+
+    @contextmanager
+    def shut(self) -> Iterator[None]:
+        """The holder keeps the file closed between its own accesses: nothing is left open in the block."""
+        self.close_left()
+        self._shut += 1
+        try:
+            yield
+        finally:
+            self._shut -= 1
+
+    def leave(self, connection: duckdb.DuckDBPyConnection, warehouse: Path, seconds: float) -> None:
+        """The holder's access is over: its connection stays open for `seconds`, or is closed where another process waits or the file is to be shut."""
+        if self._shut or self._waited_for():
+            connection.close()
+            return
+        self._file.acquire()  # once more, for what is left
+        timer = Timer(seconds, self._settle)
+        timer.daemon = True
+        self._left = _Left(connection, _identity(warehouse), timer)
+        timer.start()
+
+    def take(self, warehouse: Path) -> duckdb.DuckDBPyConnection | None:
+        """The holder takes up what was left; None where nothing was, or another file has its place since."""
+        if self._left is None:
+            return None
+        if self._left.identity != _identity(warehouse):
+            self.close_left()
+            return None
+        left, self._left = self._left, None
+        left.timer.cancel()
+        self._file.release()
+        return left.connection
+
+    def close_left(self) -> None:
+        """The holder closes what was left."""
+        if self._left is not None:
+            left, self._left = self._left, None
+            left.timer.cancel()
+            left.connection.close()
+            self._file.release()
+
+    def _settle(self) -> None:
+        with self._thread:
+            self.close_left()
+
+    def _waited_for(self) -> bool:
+        try:
+            with self._queue.acquire(timeout=0):
+                return False
+        except Timeout:
+            return True
 
     def _acquire_file(self, deadline: float, timeout: float) -> None:
         try:

@@ -1,9 +1,0 @@
-{#- The columns name a row: no two rows are equal in all of them. -#}
-{% test unique_together(model, columns) %}
-
-select {{ columns | join(', ') }}
-from {{ model }}
-group by {{ columns | join(', ') }}
-having count(*) > 1
-
-{% endtest %}
