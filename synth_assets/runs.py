@@ -10,7 +10,7 @@ import logging
 import os
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, nullcontext, redirect_stdout
 from dataclasses import dataclass, field
 from io import StringIO
 from typing import TYPE_CHECKING, Any
@@ -112,6 +112,7 @@ def run_domains(wanted: Sequence[str], to: str | None, *, top_up: bool = False) 
         found = {name: standing_now(Warehouse(home.warehouse), selected[name].config) for name in chosen}
         report.standings = {name: standing for name, standing in found.items() if standing is not None}
     summary(report, home, display)
+    gc.freeze()  # or the interpreter looks through all of it again as it ends: 2 s
     return FAILED if not report.ok else WAITING if report.waiting else 0
 
 
@@ -177,10 +178,11 @@ def _materialize(chosen: "Sequence[Domain]", to: str | None, report: RunReport, 
     import dagster as dg
 
     from synth_assets.definitions import defs
+    from synth_assets.defs.dbt import standing_by
     from synth_assets.defs.jobs import OF_A_DOMAIN
     from synth_assets.run_workers import fail_dead_runs
 
-    with dg.DagsterInstance.get() as instance:
+    with dg.DagsterInstance.get() as instance, standing_by(Home.from_env().warehouse) if to is None else nullcontext():
         fail_dead_runs(instance)
         for domain in chosen:
             selection = None

@@ -1,7 +1,7 @@
 """The lock beside a warehouse: who holds it is alone with the DuckDB file, among all processes and threads that ask.
 
 A thread lock inside the process, then operating-system locks on files among processes, which the kernel releases when their holder dies.
-Who will soon come back may leave its connection here, and with it the lock, for a moment that ends when somebody else asks at the end of an access.
+Who will soon come back may leave its connection here, and with it the lock, for a moment that ends when another process asks for it.
 Invariants: a process has one `Sidecar` per path, since a second lock object would wait for the first; what was left is closed before the lock is let go.
 """
 
@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from threading import RLock, Timer
+from threading import RLock, Thread
 from typing import NamedTuple
 
 import duckdb
@@ -40,7 +40,6 @@ class _Left(NamedTuple):
     connection: duckdb.DuckDBPyConnection
     identity: tuple[int, int] | None
     """Of the file that it has open."""
-    timer: Timer
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
@@ -109,15 +108,13 @@ class Sidecar:
             self._shut -= 1
 
     def leave(self, connection: duckdb.DuckDBPyConnection, warehouse: Path, seconds: float) -> None:
-        """The holder's access is over: its connection stays open for `seconds`, or is closed where another process waits or the file is to be shut."""
+        """The holder's access is over: its connection stays open for `seconds` or until another process waits; none does if the file is to be shut."""
         if self._shut or self._waited_for():
             connection.close()
             return
         self._file.acquire()  # once more, for what is left
-        timer = Timer(seconds, self._settle)
-        timer.daemon = True
-        self._left = _Left(connection, _identity(warehouse), timer)
-        timer.start()
+        self._left = _Left(connection, _identity(warehouse))
+        Thread(target=self._watch, args=(self._left, time.monotonic() + seconds), name="warehouse", daemon=True).start()
 
     def take(self, warehouse: Path) -> duckdb.DuckDBPyConnection | None:
         """The holder takes up what was left; None where nothing was, or another file has its place since."""
@@ -127,7 +124,6 @@ class Sidecar:
             self.close_left()
             return None
         left, self._left = self._left, None
-        left.timer.cancel()
         self._file.release()
         return left.connection
 
@@ -135,17 +131,25 @@ class Sidecar:
         """The holder closes what was left."""
         if self._left is not None:
             left, self._left = self._left, None
-            left.timer.cancel()
             left.connection.close()
             self._file.release()
+
+    def _watch(self, left: _Left, deadline: float) -> None:
+        while self._left is left:
+            if time.monotonic() >= deadline or self._waited_for():
+                with self._thread:
+                    if self._left is left:
+                        self.close_left()
+            time.sleep(POLL_SECONDS)
 
     def _settle(self) -> None:
         with self._thread:
             self.close_left()
 
     def _waited_for(self) -> bool:
+        """Whether another process stands in the queue. Who has left something does not, and looks with a lock object of its own."""
         try:
-            with self._queue.acquire(timeout=0):
+            with FileLock(self._queue.lock_file, thread_local=False).acquire(timeout=0):
                 return False
         except Timeout:
             return True

@@ -11,9 +11,9 @@ from typing import Any
 import dagster as dg
 import duckdb
 import pytest
-from dagster_dbt import DbtCliResource, DbtProject
+from dagster_dbt import DbtCliInvocation, DbtCliResource, DbtProject
 
-from synth_assets.defs.dbt import LocalDbt, dbt_resource, prepare, quality_models
+from synth_assets.defs.dbt import LocalDbt, dbt_resource, prepare, quality_models, standing_by
 from synth_assets.defs.quality_report import quality_report
 from synth_assets.defs.resources import WarehouseResource
 from synth_assets.errors import SynthError, WarehouseBusy
@@ -92,6 +92,15 @@ def test_empty_warehouse() -> None:
     (made,) = (event for event in result.get_asset_materialization_events() if event.asset_key == REPORT)
     assert made.materialization.metadata["mixed_rows"].value == 0
     assert made.materialization.metadata["path"].value == str(Home.from_env().reports / "quality_report.html")
+
+
+@pytest.mark.slow
+def test_a_dbt_that_stands_by_makes_the_build(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(DbtCliInvocation, "run", None)  # which starts another one
+    with standing_by(Home.from_env().warehouse):
+        result = run(dbt_resource())
+    assert result.success
+    assert {c.check_name for c in result.get_asset_check_evaluations()} == {s.name for s in quality_models.check_specs}
 
 
 @pytest.mark.slow

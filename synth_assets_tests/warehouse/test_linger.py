@@ -63,9 +63,17 @@ def test_it_is_closed_when_the_time_is_over(checked: Warehouse) -> None:
 
 
 def test_it_is_closed_for_who_waits(lingering: Warehouse) -> None:
-    with FileLock(lingering.path.with_name("warehouse.duckdb.queue")):  # as a process does that waits
-        lingering.rows("seeds")
-        assert is_shut(lingering)
+    queue = FileLock(lingering.path.with_name("warehouse.duckdb.queue"))
+    with queue.acquire(timeout=30), FileLock(f"{lingering.path}.lock").acquire(timeout=30):  # as a process does that waits
+        duckdb.connect(lingering.path).close()
+
+
+def test_it_is_not_left_open_before_who_waits(lingering: Warehouse) -> None:
+    queue = FileLock(lingering.path.with_name("warehouse.duckdb.queue"))
+    with lingering.read():
+        queue.acquire(timeout=30)
+    assert is_shut(lingering)
+    queue.release()
 
 
 def test_it_is_closed_for_another_program(lingering: Warehouse) -> None:
