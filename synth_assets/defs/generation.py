@@ -21,6 +21,7 @@ from synth_assets.methods import (
     judge,
     magpie,
     reasoning,
+    revisions,
     scoring,
     self_instruct,
     verified_pairs,
@@ -122,7 +123,7 @@ def teacher_responses(
 @stage_asset(
     "preference_pairs",
     group=GROUP,
-    version=code_version(constitutional, best_of_n, judge, scoring, verified_pairs),
+    version=code_version(constitutional, revisions, best_of_n, judge, scoring, verified_pairs),
     deps=["seeds", "teacher_responses", "reward_model"],
     kinds=["anthropic"],
 )

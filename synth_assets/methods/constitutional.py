@@ -1,30 +1,22 @@
 """Preference pairs by critique and revision (Constitutional AI, Bai et al. 2022, arXiv 2212.08073).
 
 An answer is critiqued under a principle drawn by seed and revised, up to four rounds with a principle each. The last revision is
-chosen, the first answer rejected; a revision that says the same as the original is no pair. Every critique, principle and round
+chosen, the first answer rejected; a revision that says the same as the original, or tells of it, is no pair. Every critique, principle and round
 stays in the row.
 """
 
-import re
 from collections.abc import Callable, Sequence
 
 from synth_assets.accounts import Outcome, Row
 from synth_assets.config import Domain
 from synth_assets.identity import row_id, seeded
 from synth_assets.methods.candidates import bare, drawn_responses, folded, reject_reply
+from synth_assets.methods.revisions import speaks_of_an_answer, without_presentation
 from synth_assets.prompts import load, principles
 from synth_assets.teacher.messages import Plan, Profile, Reply, Request
 
 METHOD = "constitutional"
 TEMPLATES = ("critique", "revision", "principles")
-_KIND = r"(?:more \w+|better|improved|revised|rewritten|corrected|clearer|updated|new)"
-_PRESENTED = re.compile(
-    rf"\A\W*(?:(?:sure|certainly)[,!.]\s*)?(?:here(?:['’]s| is)\s+)?(?:(?:an?|the|my)\s+)?{_KIND}\s+(?:answer|response|version|revision)"
-    r"(?:\s+(?:is|would be|could be|might be))?\W{0,2}[:：]\W{0,2}\s*"
-    r"|\A\W*(?:以下是|这是)?(?:修改|修订|改进|改写|更正|更\w{1,3})后?的?(?:回答|答案|版本)(?:是|如下)?\W{0,2}[:：]\s*",
-    re.IGNORECASE,
-)
-"""How models present a revision: "A more detailed answer:" would teach a student to speak of an answer that its reader never saw."""
 CRITIQUE_TOKENS = 300
 SMALL_CRITIQUE_TOKENS = 60
 
@@ -107,8 +99,10 @@ def _take(pair: Row, reply: Reply, column: str, outcome: Outcome) -> bool:
     A critique that ran out of tokens still tells what is wrong; a revision that did is no answer.
     """
     pair["call_keys"] = [*pair["call_keys"], reply.key]
-    text = reply.text.strip() if column == "critique" else _PRESENTED.sub("", bare(reply.text))
+    text = reply.text.strip() if column == "critique" else without_presentation(bare(reply.text))
     rule = reply.rule or ("" if text else "empty")
+    if not rule and column == "chosen" and speaks_of_an_answer(text) and not speaks_of_an_answer(pair["rejected"]):
+        rule = "comment"
     cut_critique = column == "critique" and rule == "max_tokens" and text
     if rule and not cut_critique:
         reject_reply(reply, pair, f"{'critique' if column == 'critique' else 'revision'}_{rule}", outcome, pair["call_keys"])

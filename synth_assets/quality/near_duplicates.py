@@ -16,8 +16,9 @@ from synth_assets.quality.approximate import Approximate, Recall
 from synth_assets.quality.cosine import Vectors, cosine_join, cosine_pairs, nearest_cosine
 from synth_assets.quality.jaccard import jaccard_join, jaccard_pairs, nearest_jaccard
 from synth_assets.quality.joins import Flags, Join, Near, blocks
-from synth_assets.quality.pairs import Floats, Integers, Pairs
+from synth_assets.quality.pairs import Floats, Integers, Pairs, exact
 from synth_assets.quality.rouge import RougePool, nearest_rouge_l, rouge_l_exceeds, rouge_l_join, rouge_l_pairs
+from synth_assets.quality.shared_texts import QuestionsApart
 
 __all__ = [
     "Deduplicated",
@@ -37,7 +38,7 @@ __all__ = [
 
 
 SOURCES = (
-    *("approximate", "joins", "numbering", "pairs", "postings", "rouge", "rouge_index", "rouge_kernels"),
+    *("approximate", "joins", "numbering", "pairs", "postings", "rouge", "rouge_index", "rouge_kernels", "shared_texts"),
     *("jaccard", "jaccard_index", "jaccard_kernels", "jaccard_minhash", "cosine", "cosine_lists"),
 )
 """The modules beside this one that decide what is near: a change in one makes what was filtered stale."""
@@ -89,6 +90,7 @@ def deduplicate(
     scores: Sequence[float],
     settings: config.NearDuplicates,
     *,
+    asked: Sequence[int] | None = None,
     nearest: bool = True,
 ) -> Deduplicated:
     """Keep one row of every group of near-duplicates by any of the three measures.
@@ -99,6 +101,8 @@ def deduplicate(
         embeddings: Rows x dimensions, of the prompts; None where semantic gates are off.
         scores: The better score survives; of equal scores the earlier row.
         settings: Thresholds.
+        asked: How many words of each row's prompt are the question itself, where the rest is a text that it is about (see `QuestionsApart`); 0 for a
+            prompt of one piece, None where all are.
         nearest: Whether to measure how near the kept rows are, below the thresholds too. It takes a comparison of all pairs, which grows with the
             square of the rows: for a stage, whose reviewers sort by it, not for a file of a million rows.
 
@@ -106,14 +110,19 @@ def deduplicate(
         ValueError: The columns differ in length, or a score is not a number.
         MissingExtra: There are more rows than are searched exactly, and the extra `large` is not installed.
     """
-    if not len(prompts) == len(texts) == len(scores) or (embeddings is not None and len(embeddings) != len(scores)):
-        raise ValueError("prompts, texts, embeddings and scores must have one entry per row")
+    if not len(prompts) == len(texts) == len(scores) or any(column is not None and len(column) != len(scores) for column in (embeddings, asked)):
+        raise ValueError("prompts, texts, embeddings, asked and scores must have one entry per row")
     order = ranked(scores)
     in_order = order.tolist()
-    joins = [rouge_l_join([prompts[row] for row in in_order], settings.rouge_l), jaccard_join([texts[row] for row in in_order], settings.jaccard)]
+    joins: list[Join] = [
+        rouge_l_join([prompts[row] for row in in_order], settings.rouge_l),
+        jaccard_join([texts[row] for row in in_order], settings.jaccard),
+    ]
     if embeddings is not None:
         joins.append(cosine_join(embeddings[order], settings.cosine))
-    kept, dropped = survivors(joins, order)
+    questions = np.asarray(asked if asked is not None else (), dtype=np.int64)
+    apart = [QuestionsApart(join, order, prompts, questions, exact(settings.rouge_l)) for join in joins] if questions.any() else joins
+    kept, dropped = survivors(apart, order)
     recall = {join.measure: join.recall for join in joins if isinstance(join, Approximate)}
     if not nearest:
         return Deduplicated(kept, dropped, None, None, None, recall)

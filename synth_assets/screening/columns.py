@@ -46,6 +46,8 @@ class Texts(NamedTuple):
     """Prompts and responses in order, one pair for a row that is no conversation; of a preference the chosen response."""
     rejected: str | None
     """The rejected response of a preference."""
+    about: str = ""
+    """The text that the prompt ends with, where the question stands in a column of its own."""
 
     @property
     def prompt(self) -> str:
@@ -93,11 +95,14 @@ class Columns:
             found, exchanges = _exchanges(_value(row, self.messages), self.messages)
             return Texts(system or found, exchanges, None)
         response = with_thinking(self._text(row, "thinking", optional=True), self._text(row, "response"))
-        return Texts(system, [(self._prompt(row), response)], None)
+        return Texts(system, [(self._prompt(row), response)], None, self._about(row))
 
     def _prompt(self, row: Mapping[str, Any]) -> str:
-        prompt, more = self._text(row, "prompt"), self._text(row, "input", optional=True)
+        prompt, more = self._text(row, "prompt"), self._about(row)
         return f"{prompt}\n\n{more}" if more else prompt
+
+    def _about(self, row: Mapping[str, Any]) -> str:
+        return self._text(row, "input", optional=True)
 
     def _text(self, row: Mapping[str, Any], role: str, *, optional: bool = False) -> str:
         """The text of a role; conversations of a single turn count (TRL's `prompt` may be a list of messages)."""
@@ -126,7 +131,7 @@ class Columns:
                 sides[role] = _DIALOGUE.split(value)[-1].strip()
             else:
                 sides[role] = _plain(value, column)
-        return Texts(system, [(asked or "", sides["chosen"])], sides["rejected"])
+        return Texts(system, [(asked or "", sides["chosen"])], sides["rejected"], self._about(row))
 
 
 def guess_columns(rows: Sequence[Mapping[str, Any]], given: Mapping[str, str], *, response_optional: bool = False) -> Columns:

@@ -28,7 +28,7 @@ class Passing:
         self._gates = gates
         vocabulary = Vocabulary()
         self._prompts, self._texts = WordColumn(vocabulary), WordColumn(vocabulary)
-        self._rows, self._lines = array("Q"), array("Q")
+        self._rows, self._lines, self._asked = array("Q"), array("Q"), array("I")
         self._vectors: list[Matrix] = []
 
     def add(self, first: int, lines: Sequence[int], texts: Sequence[Texts], screened: Screened) -> None:
@@ -42,7 +42,9 @@ class Passing:
             return
         with screened.timed("words"):
             for place, prompt in zip(places, prompts, strict=True):
-                self._prompts.append(words(prompt))
+                self._prompts.append(asked := words(prompt))
+                about = words(texts[place].about)
+                self._asked.append(len(asked) - len(about) if about else 0)
                 self._texts.append(words(f"{prompt}\n{texts[place].response}"))
                 self._rows.append(first + place)
                 self._lines.append(lines[place])
@@ -55,7 +57,7 @@ class Passing:
         scores = screened.rewards if self._gates.reward is not None else [0.0] * len(self._rows)
         vectors = np.concatenate(self._vectors) if self._vectors else None
         with screened.timed("near-duplicates"):
-            sorted_out = deduplicate(self._prompts, self._texts, vectors, scores, settings, nearest=False)
+            sorted_out = deduplicate(self._prompts, self._texts, vectors, scores, settings, asked=self._asked, nearest=False)
         found: dict[int, list[Finding]] = {}
         for duplicate in sorted_out.dropped:
             survivor = one_line(f"line {self._lines[duplicate.survivor]}: {join_words(self._prompts[duplicate.survivor][:EVIDENCE])}")

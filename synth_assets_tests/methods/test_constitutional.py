@@ -128,6 +128,7 @@ def test_a_pair_that_returns_to_its_first_answer_is_no_pair() -> None:
         (None, {"stop_reason": "max_tokens"}, "revision_max_tokens"),
         (None, {"stop_reason": "refusal", "text": ""}, "revision_refusal"),
         (None, {"text": "Answer: "}, "revision_empty"),
+        (None, {"text": "The answer provides more detail about the oven."}, "revision_comment"),
         (None, {"failure": "malformed_reply"}, "revision_malformed_reply"),
     ],
 )
@@ -141,23 +142,16 @@ def test_an_unusable_reply_rejects_its_pair_under_the_step_and_its_rule(critique
         assert rejection.evidence == (critique or revision or {}).get("evidence", rejection.row["text"].strip())
 
 
-@pytest.mark.parametrize(
-    "presented",
-    [
-        "A more detailed answer: {}",
-        "A more precise answer would be: {}",
-        "Here is the revised answer:\n\n{}",
-        "Here's an improved version:\n{}",
-        "**Revised answer:** {}",
-        "Sure! Here is a better response: {}",
-        "修改后的回答：{}",
-        "以下是更清楚的版本：{}",
-    ],
-)
-def test_how_a_revision_is_presented_is_no_part_of_it(presented: str) -> None:
-    said = "Better not in hot weather: most of it evaporates. A better answer is early morning."
-    outcome, _ = attempt(make_domain(constitutional={"pairs": 4}), teacher(revision={"text": presented.format(said)}))
+def test_how_a_revision_is_presented_is_no_part_of_it() -> None:
+    said = "Better not in hot weather: most of it evaporates."
+    outcome, _ = attempt(make_domain(constitutional={"pairs": 4}), teacher(revision={"text": f"A more precise answer would be: {said}"}))
     assert [pair["chosen"] for pair in outcome.kept] == [said] * 4
+
+
+def test_an_answer_that_spoke_of_an_answer_before_may_go_on() -> None:
+    rows = [row | {"response": "The answer needs a ruler: draw the line first."} for row in response_rows()]
+    outcome, _ = attempt(make_domain(constitutional={"pairs": 4}), teacher(revision={"text": "The answer needs a ruler and a pen."}), rows)
+    assert len(outcome.kept) == 4
 
 
 def test_a_critique_that_ran_out_of_tokens_still_says_what_is_wrong() -> None:

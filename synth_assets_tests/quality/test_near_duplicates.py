@@ -316,3 +316,54 @@ def test_columns_of_unlike_length_are_refused() -> None:
         deduplicate([["a"]], [["a"], ["b"]], None, [0.0], NearDuplicates())
     with pytest.raises(ValueError, match="one entry per row"):
         deduplicate([["a"]], [["a"]], np.zeros((2, 3), dtype=np.float32), [0.0], NearDuplicates())
+
+
+# Two questions about one text
+
+
+PASSAGE = "a river rises in the hills and runs for ninety miles past four towns before it meets the sea in a wide marsh full of birds"
+
+
+def kept_of(rows: list[tuple[str, str]]) -> list[int]:
+    """Positions of the kept rows of questions with their texts."""
+    prompts = [words(f"{question}\n\n{text}") for question, text in rows]
+    asked = [len(words(question)) if text else 0 for question, text in rows]
+    return deduplicate(prompts, prompts, None, [0.0] * len(rows), NearDuplicates(), asked=asked, nearest=False).kept
+
+
+@pytest.mark.parametrize(
+    ("rows", "kept"),
+    [
+        ([("Which animals live in the marsh?", PASSAGE), ("How long is the river?", PASSAGE)], [0, 1]),
+        ([("How long is the river?", PASSAGE), ("How long is this river?", PASSAGE)], [0]),
+        ([("How long is the river?", PASSAGE), ("Name the towns.", PASSAGE.replace("ninety", "eighty"))], [0, 1]),
+        # The first of three is no near-duplicate of the second, which is one of the third.
+        ([("Name the towns.", PASSAGE), ("How long is the river?", PASSAGE), ("How long is this river?", PASSAGE)], [0, 1]),
+        # One piece: what the question is, is not known.
+        ([("How long is the river?", PASSAGE), (f"Name the towns. {PASSAGE}", "")], [0]),
+        ([("How long is the river?", PASSAGE), (PASSAGE, "")], [0]),
+    ],
+)
+def test_two_questions_about_one_text_are_near_only_if_the_questions_are(rows: list[tuple[str, str]], kept: list[int]) -> None:
+    assert kept_of(rows) == kept
+
+
+@given(st.lists(st.tuples(st.lists(st.sampled_from("abc"), max_size=4), st.lists(st.sampled_from("xy"), max_size=6)), max_size=12), st.sampled_from([0.5, 0.7]))
+def test_questions_and_texts_are_those_of_brute_force(rows: list[tuple[list[str], list[str]]], threshold: float) -> None:
+    limit, kept = exact(threshold), []
+
+    def near(one: list[str], other: list[str]) -> bool:
+        return one == other or rouge_l(one, other) > limit
+
+    for place, (question, text) in enumerate(rows):
+        for other_question, other_text in (rows[other] for other in kept):
+            shared = bool(question and text and other_question and other_text) and near(text, other_text)
+            if rouge_l(question + text, other_question + other_text) > limit and not (shared and not near(question, other_question)):
+                break
+        else:
+            kept.append(place)
+    prompts = [question + text for question, text in rows]
+    asked = [len(question) if text else 0 for question, text in rows]
+    with small_blocks():
+        found = deduplicate(prompts, [[] for _ in rows], None, [0.0] * len(rows), NearDuplicates(rouge_l=threshold), asked=asked, nearest=False)
+    assert found.kept == kept

@@ -142,6 +142,14 @@ def test_processes_change_nothing_but_the_time(tmp_path: Path, monkeypatch: pyte
     assert {4, 21, 60} <= set(one.rules)
 
 
+def test_two_questions_about_one_passage_both_stay(tmp_path: Path) -> None:
+    passage = " ".join(ANSWERS[:4])
+    rows = [good(n, instruction=asked, input=passage) for n, asked in enumerate(["How is it done?", "Which tools are named?", "Which tools are named here?"])]
+    assert screened(write_rows(tmp_path / "rows.jsonl", rows), tmp_path / "out").rules == {3: ["near_duplicate_rouge_l", "near_duplicate_jaccard"]}
+    whole = [row | {"instruction": f"{row['instruction']} {passage}", "input": ""} for row in rows]
+    assert screened(write_rows(tmp_path / "whole.jsonl", whole), tmp_path / "whole").rules.keys() == {2, 3}
+
+
 @pytest.mark.slow
 def test_near_duplicates_by_meaning_and_the_better_survives(tmp_path: Path) -> None:
     rows = [

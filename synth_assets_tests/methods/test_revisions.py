@@ -1,0 +1,72 @@
+"""What is presented, what is told of an answer, and what is an answer that only sounds like it."""
+
+import pytest
+
+from synth_assets.methods.revisions import speaks_of_an_answer, without_presentation
+
+SAID = "Better not in hot weather: most of it evaporates. A better answer is early morning."
+
+
+@pytest.mark.parametrize(
+    "presented",
+    [
+        "A more detailed answer: {}",
+        "A more precise answer would be: {}",
+        "A more specific answer could have been:\n{}",
+        "Here is the revised answer:\n\n{}",
+        "Here's an improved version:\n{}",
+        "Here's a revised version with more detail:\n{}",
+        "The answer for this question would be: {}",
+        "The answer is: {}",
+        "**Revised answer:** {}",
+        "Sure! Here is a better response: {}",
+        "修改后的回答：{}",
+        "以下是更清楚的版本：{}",
+        "{}",
+    ],
+)
+def test_a_presentation_is_taken_off(presented: str) -> None:
+    assert without_presentation(presented.format(SAID)) == SAID
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The answer treats the reader as a capable adult but has been widely referenced as a classic.",
+        "This answer demonstrates how to check for a palindrome.",
+        "The original answer should name its source.",
+        "The revised response addresses the delay.",
+        "A revised version could include the price.",
+        "The answer advises against sharing personal data.",
+        "这个回答应该说明理由。",
+        "原答案没有给出步骤。",
+    ],
+)
+def test_what_tells_of_an_answer_is_seen(text: str) -> None:
+    assert speaks_of_an_answer(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The answer is 12.",
+        "The answer is yes: most animals can.",
+        "This notice asks residents to shut their windows.",
+        "The response time of a server is what a user waits for.",
+        "The version provides no backup.",
+        "A new version of a flashlight could include a solar panel.",
+        "Answer the phone, then write down the name.",
+        "An answer needs a question.",
+        "Photosynthesis answers this: light is turned into sugar. The answer shows in the leaves.",
+        "答案是十二。",
+        "这个问题应该分两步回答。",
+        "",
+    ],
+)
+def test_an_answer_is_none(text: str) -> None:
+    assert not speaks_of_an_answer(text)
+    assert without_presentation(text) == text
+
+
+def test_what_a_code_block_begins_with_stays() -> None:
+    assert without_presentation("A more specific answer could have been:\n```python\nprint(1)\n```") == "```python\nprint(1)\n```"
