@@ -364,7 +364,8 @@ def run(ground: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
         def materialize(defect: Defect) -> dg.ExecuteInProcessResult:
             tables = good()
             defect.plant(tables)
-            plant(path, tables, good())
+            with Warehouse(path).exclusive():  # a run that has just ended may have the file open for another instant
+                plant(path, tables, good())
             return dg.materialize(
                 assets(defect.stage),
                 partition_key=DOMAIN.name,

@@ -7,6 +7,8 @@ import json
 import os
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -31,6 +33,7 @@ pytestmark = [
     pytest.mark.timeout(1200),
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on the path: install it with the system's package manager"),
 ]
+ROOT = Path(__file__).parents[2]
 METHODS = {
     "self_instruct": {"target": 3, "batch": 3, "human_examples": 2, "machine_examples": 1},
     "evol_instruct": {"rounds": 1, "roots": 2},
@@ -153,6 +156,17 @@ def test_a_backfill_whose_worst_domain_stops_no_other(ui: DagsterUi, world: Made
     again = ui.launch("piers")
     assert ui.ended(again, 900) == "SUCCESS" and len(ui.runs()) == before + 1
     assert ("mixed", "piers") in warehouse.passed_slices()
+
+
+def test_a_backfill_from_the_command_line(ui: DagsterUi, world: Made) -> None:
+    before = {run["runId"] for run in ui.runs()}
+    asked = len(world.api.calls)
+    command = [str(Path(sys.executable).with_name("dagster")), "job", "backfill", "--job", "domain", "--partitions", "boats,harbours,piers", "--noprompt"]
+    said = subprocess.run(command, cwd=ROOT, env=world.env() | {"DAGSTER_HOME": str(world.home / "dagster")}, capture_output=True, text=True, check=False)
+    assert said.returncode == 0, said.stderr
+    runs = ui.wait(lambda: len(found := [run for run in ui.runs() if run["runId"] not in before]) == 3 and found, 300, "three runs")
+    assert {run["tags"]["dagster/partition"]: ui.ended(run["runId"], 900) for run in runs} == dict.fromkeys(("boats", "harbours", "piers"), "SUCCESS")
+    assert Warehouse(world.home / "warehouse.duckdb").query(BALANCE) == [] and len(world.api.calls) == asked
 
 
 def test_a_run_that_is_cancelled_leaves_no_process(ui: DagsterUi) -> None:
