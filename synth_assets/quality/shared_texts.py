@@ -1,8 +1,9 @@
-"""Two questions about one text are near-duplicates only if the questions are.
+"""Two questions about one passage are near-duplicates only if the questions are.
 
-A prompt that ends with a long passage is like every other prompt about this passage, by words and by meaning, whatever it asks: of 50 Alpaca rows that
+A prompt that ends with a passage is like every other prompt about this passage, by words and by meaning, whatever it asks: of 50 Alpaca rows that
 ROUGE-L rejected and that were read, 16 were another question about the passage of a row before them. Where both rows of a pair are asked about (nearly)
-the same text, the question decides, by ROUGE-L. Invariant: no pair is added, and none is taken away of which a row is one piece.
+the same text, and it is longer than the questions, these decide, by ROUGE-L. (A shorter one does not outweigh them: "60" of "the prime factors of the
+following number".) So 67 more rows of Alpaca stay, of 476 near-duplicates; of 60 that were read, 54 ask something else. Invariant: no pair is added, and none is taken away of which a row is one piece.
 """
 
 from collections.abc import Sequence
@@ -52,6 +53,8 @@ class QuestionsApart:
 
     def _apart(self, row: int, other: int) -> bool:
         here, there, m, n = self._prompts[row], self._prompts[other], int(self._asked[row]), int(self._asked[other])
+        if min(len(here) - m, len(there) - n) <= max(m, n):
+            return False
         return not self._same(here[:m], there[:n]) and self._same(here[m:], there[n:])
 
     def _same(self, here: Sequence[str], there: Sequence[str]) -> bool:
