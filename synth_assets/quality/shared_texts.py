@@ -3,7 +3,8 @@
 A prompt that ends with a passage is like every other prompt about this passage, by words and by meaning, whatever it asks: of 50 Alpaca rows that
 ROUGE-L rejected and that were read, 16 were another question about the passage of a row before them. Where both rows of a pair are asked about (nearly)
 the same text, and it is longer than the questions, these decide, by ROUGE-L. (A shorter one does not outweigh them: "60" of "the prime factors of the
-following number".) So 67 more rows of Alpaca stay, of 476 near-duplicates; of 60 that were read, 54 ask something else. Invariant: no pair is added, and none is taken away of which a row is one piece.
+following number".) So 67 more rows of Alpaca stay, of 476 near-duplicates; of 60 that were read, 54 ask something else. Invariant: no pair is added,
+and none is taken away of which a row is one piece.
 """
 
 from collections.abc import Sequence
