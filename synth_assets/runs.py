@@ -5,7 +5,6 @@ that the teacher does not know, is that domain's failure and not the others'. In
 succeeded and every blocking check passed.
 """
 
-import gc
 import logging
 import os
 import time
@@ -71,8 +70,6 @@ def run_domains(wanted: Sequence[str], to: str | None, *, top_up: bool = False) 
     With `top_up` each goes on with more waves of candidates while it is short of its targets and something may still come of it.
     """
     started = time.monotonic()
-    # The libraries make some hundred thousand objects as they are imported, and look through all of them for garbage again and again: 2 to 3 of 40 s.
-    gc.set_threshold(100_000, 50, 50)
     home = Home.from_env()
     os.environ["SYNTH_HOME"] = str(home.root)
     selected, broken = chosen_domains(wanted)
@@ -112,7 +109,6 @@ def run_domains(wanted: Sequence[str], to: str | None, *, top_up: bool = False) 
         found = {name: standing_now(Warehouse(home.warehouse), selected[name].config) for name in chosen}
         report.standings = {name: standing for name, standing in found.items() if standing is not None}
     summary(report, home, display)
-    gc.freeze()  # or the interpreter looks through all of it again as it ends: 2 s
     return FAILED if not report.ok else WAITING if report.waiting else 0
 
 

@@ -353,7 +353,8 @@ def test_two_questions_about_one_text_are_near_only_if_the_questions_are(rows: l
 
 @given(st.lists(st.tuples(st.lists(st.sampled_from("abc"), max_size=4), st.lists(st.sampled_from("xy"), max_size=6)), max_size=12), st.sampled_from([0.5, 0.7]))
 def test_questions_and_texts_are_those_of_brute_force(rows: list[tuple[list[str], list[str]]], threshold: float) -> None:
-    limit, kept = exact(threshold), []
+    limit = exact(threshold)
+    kept: list[int] = []
 
     def near(one: list[str], other: list[str]) -> bool:
         return one == other or rouge_l(one, other) > limit
