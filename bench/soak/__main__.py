@@ -123,6 +123,8 @@ class Soak:
 
     def morning(self, ui: DagsterUi) -> None:
         """No more ticks and kills; what is queued ends by itself."""
+        # The last kill may have been a moment ago: a web server whose code server starts again answers with an error.
+        ui.wait(ui.answers, 300, "the UI to answer after the last kill")
         for name in [name for name in ui.instigators() if name.startswith("nightly_")]:
             ui.switch_off(name)
         deadline = time.monotonic() + 900

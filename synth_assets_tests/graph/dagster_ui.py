@@ -74,7 +74,7 @@ class DagsterUi:
         )
         if log:
             log.close()
-        self.wait(self._ready, 180, "the UI to answer")
+        self.wait(self.answers, 180, "the UI to answer")
 
     def stop(self) -> None:
         if self.process.poll() is None:
@@ -120,7 +120,8 @@ class DagsterUi:
             assert not isinstance(value, dict) or "message" not in value, value
         return data
 
-    def _ready(self) -> bool:
+    def answers(self) -> bool:
+        """Whether the web server and the code server behind it are there."""
         assert self.process.poll() is None, f"the UI ended with {self.process.returncode}"
         try:
             return bool(self.ask(_INSTIGATORS, r=LOCATION)["schedulesOrError"].get("results"))
