@@ -69,13 +69,15 @@ class Sidecar:
         # Who waits holds the queue, so a process that releases the lock cannot take it again before the next one had it. Without, 8 writers
         # that worked one after the other without pause waited up to 9 s for each other on two cores; with it up to 5 s, at the same throughput.
         self._queue = FileLock(path.with_suffix(".queue"), thread_local=False, poll_interval=POLL_SECONDS)
-        atexit.register(self._settle)
 
     @classmethod
     def beside(cls, warehouse: Path) -> "Sidecar":
         """This process's lock for the resolved path `warehouse`."""
         path = warehouse.with_name(warehouse.name + ".lock")
-        return cls._of_process.setdefault(path, cls(path))
+        if (found := cls._of_process.get(path)) is None:
+            found = cls._of_process.setdefault(path, cls(path))
+            atexit.register(found._settle)
+        return found
 
     @contextmanager
     def held(self, timeout: float) -> Iterator[None]:
@@ -153,6 +155,8 @@ class Sidecar:
                 return False
         except Timeout:
             return True
+        except OSError:  # the folder is gone: nobody waits there
+            return False
 
     def _acquire_file(self, deadline: float, timeout: float) -> None:
         try:

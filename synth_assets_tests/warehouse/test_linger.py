@@ -98,6 +98,14 @@ def test_another_file_in_its_place_is_opened(lingering: Warehouse, tmp_path: Pat
     assert len(lingering.rows("seeds")) == 3
 
 
+def test_a_folder_that_is_gone_is_let_go(checked: Warehouse) -> None:
+    warehouse = Warehouse(checked.path, linger=0.2)
+    assert len(warehouse.rows("seeds")) == 3
+    shutil.rmtree(checked.path.parent)
+    with ThreadPoolExecutor(1) as other_thread:  # the watcher comes to its end, and the next access to a new file
+        assert other_thread.submit(warehouse.rows, "seeds").result() == []
+
+
 def test_a_process_does_not_stay_for_it(checked: Warehouse) -> None:
     program = f"""
 from pathlib import Path
