@@ -1,7 +1,7 @@
 """What a revision must be: an answer to the prompt, and no word about an answer that its reader never saw.
 
 Models present what they revised ("A more detailed answer: ..."), which is taken off, and small ones tell of it instead of writing it ("The answer
-provides more detail about ..."): of 28 pairs of a 135M teacher that were read, 7 told. Who learns from such a pair learns to speak of answers.
+provides more detail about ..."): of 28 revisions of a 135M teacher 7 told. Who learns from such a pair learns to speak of answers.
 Of Alpaca's 52,002 answers none is taken for either.
 """
 
