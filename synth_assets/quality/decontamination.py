@@ -23,6 +23,12 @@ from synth_assets.quality.words import join_words
 
 __all__ = ["COVERAGE_NGRAM", "MIN_CONTAINED", "Hit", "Index", "Item", "RuleName", "Scan"]
 
+SOURCES = (
+    *("item_ngrams", "item_rows", "item_runs", "item_tables", "run_kernels", "ngram_kernels", "word_kernels"),
+    *("hash_tables", "hashed_words", "folding", "stop_words", "words"),
+)
+"""The modules beside this one that decide what is a hit: a change in one makes what was filtered stale."""
+
 RuleName = Literal["exact", "contained", "coverage_8gram", "rare_13gram", "masked", "similar"]
 """`similar` is the embedding tier's (`similar_items`): it sends a row to review and rejects none."""
 

@@ -32,10 +32,11 @@ _ANSWER_LINE = re.compile(r"^\W*(?:(?:the\s+)?(?:final\s+)?answer(?:\s+is)?|(?:æ
 
 
 class Equations(NamedTuple):
-    """How many statements of a text were read, and how many of these are false."""
+    """How many statements of a text were read, how many of these are false, and the first of the false ones."""
 
     read: int
     false: int
+    first_false: str
 
 
 def check_equations(text: str) -> Equations:
@@ -43,7 +44,8 @@ def check_equations(text: str) -> Equations:
 
     A result may be rounded: it is false if it is off by one or more in its last decimal.
     """
-    read = false = 0
+    read = 0
+    false: list[str] = []
     for match in _CHAIN.finditer(text):
         before, after = text[max(0, match.start() - 40) : match.start()], text[match.end() : match.end() + 20]
         if (_BEFORE.search(before) and not _BULLET.search(before)) or _AFTER.search(after):
@@ -52,8 +54,9 @@ def check_equations(text: str) -> Equations:
         if all(side.operators == 0 for side in sides):
             continue
         read += 1
-        false += any(a.value != b.value and abs(a.value - b.value) >= _slack(a, b) for a, b in pairwise(sides))
-    return Equations(read, false)
+        if any(a.value != b.value and abs(a.value - b.value) >= _slack(a, b) for a, b in pairwise(sides)):
+            false.append(match.group())
+    return Equations(read, len(false), false[0] if false else "")
 
 
 def numbers(text: str) -> list[str]:

