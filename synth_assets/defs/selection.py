@@ -28,10 +28,10 @@ from synth_assets.quality import (
     near_duplicates,
     rules,
     sampling,
+    similar_items,
     spot_check_gate,
     statistics,
 )
-from synth_assets.quality.similar_items import similar_items
 from synth_assets.review import standing
 from synth_assets.review.standing import Entry
 from synth_assets.schemas import BENCHMARKS
@@ -95,7 +95,7 @@ def real_data(context: dg.AssetExecutionContext, warehouse: WarehouseResource, d
 @stage_asset(
     "filtered",
     group=GROUP,
-    version=code_version(gates, rules, near_duplicates, decontamination, human_fixes, judge),
+    version=code_version(gates, rules, near_duplicates, decontamination, similar_items, human_fixes, judge),
     deps=["seeds", "evolved_instructions", "teacher_responses", "preference_pairs", "real_data", "benchmarks", "reward_model"],
     kinds=["python"],
     asks=True,
@@ -118,14 +118,11 @@ def filtered(
     embed = vectors.embed if vectors.supports(domain.language) else None
     hits = gates.screen(domain, rows, index=benchmark_index(database, loaded, real), embed=embed, rewards=rewards.score, outcome=outcome)
     if embed is None:
-        context.log.warning(f"No embedding model here knows {domain.language!r}: no semantic near-duplicates, no review queue of paraphrased benchmark items.")
-    elif outcome.kept:
-        items = benchmark_items(benchmark_rows(loaded))
-        vectors_of = embed([item.text for item in items]), embed([row["prompt"] for row in outcome.kept])
-        hits += similar_items(items, vectors_of[0], [row["id"] for row in outcome.kept], vectors_of[1], domain.gates.decontamination.review_cosine)
-    kept = [row["prompt"] for row in outcome.kept]
+        context.log.warning(f"No embedding model here knows {domain.language!r}: no semantic near-duplicates. Benchmark items are sought by English glosses.")
+    prompts = [(row["id"], row["prompt"]) for row in outcome.kept]
+    hits += similar_items.similar_items(benchmark_items(benchmark_rows(loaded)), prompts, vectors.embed, domain.gates.decontamination.review_cosine)
     anchors = [f"{topic.name.replace('_', ' ')}: {topic.description}" for topic in domain.topics]
-    of_kept = (embed(kept), embed(anchors)) if embed and kept else ()
+    of_kept = (embed([prompt for _, prompt in prompts]), embed(anchors)) if embed and prompts else ()
     plan = plans.last(database, domain.name)
 
     def shown() -> dict[str, str]:

@@ -1,5 +1,6 @@
 """The Chinese domain: through the whole graph with a teacher that knows Chinese, and refused at once with the embedded one, which does not."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -53,8 +54,13 @@ def test_a_chinese_domain_that_is_refused_does_not_stop_the_others(tmp_path: Pat
 @pytest.mark.slow
 @pytest.mark.timeout(400)
 def test_the_chinese_domain_runs_to_a_release(tmp_path: Path) -> None:
+    domains = tmp_path / "domains"
+    shutil.copytree(shipped_folder() / "zh_daily", domains / "zh_daily")
+    shutil.copy(shipped_folder() / "zh_daily.yaml", domains)
+    with (domains / "zh_daily" / "heldout.jsonl").open("a", encoding="utf-8") as file:
+        file.write(json.dumps({"id": "flu", "prompt": "Compare a cold and the flu in a table: what is different?"}) + "\n")
     with MessagesApi(chinese.teacher, raw_prompts=True) as api:
-        done = synth_assets(environment(tmp_path / "home", shipped_folder(), api.url), "run", "--domain", "zh_daily")
+        done = synth_assets(environment(tmp_path / "home", domains, api.url), "run", "--domain", "zh_daily")
     assert done.returncode == 0, done.stdout + done.stderr
     tables = stored(tmp_path / "home")
     assert {row["method"] for row in tables["generated_instructions"]} == {"self_instruct", "magpie"}
@@ -67,7 +73,12 @@ def test_the_chinese_domain_runs_to_a_release(tmp_path: Path) -> None:
     for row in tables["filtered"]:
         assert row["cosine"] is None, "no embedded sentence model knows Chinese"
         assert (wrong_language(row["prompt"], "zh"), wrong_language(row["response"], "zh")) == (None, None)
-    assert Warehouse(tmp_path / "home" / "warehouse.duckdb").query(BALANCE) == []
+    warehouse = Warehouse(tmp_path / "home" / "warehouse.duckdb")
+    # A translated benchmark item is no word's match, and is shown to people.
+    prompts = {row["id"]: row["prompt"] for row in tables["filtered"]}
+    asked = [prompts[hit["row_id"]] for hit in warehouse.rows("contamination_hits") if (hit["item_id"], hit["rule"]) == ("flu", "similar")]
+    assert asked and all("感冒和流感" in prompt for prompt in asked), asked
+    assert warehouse.query(BALANCE) == []
     # Domains that nobody ran are not said to be missing.
     version = (tmp_path / "home" / "release" / "latest").read_text().strip()
     card = (tmp_path / "home" / "release" / version / "README.md").read_text(encoding="utf-8")
