@@ -39,6 +39,9 @@ PROJECT = DbtProject(Path(__file__).parents[2] / "dbt_quality", target_path=os.e
 BUILD = PROJECT.manifest_path.parent / "build"
 """One folder for all builds, so that each finds what the last one parsed and none is left behind."""
 
+TRANSLATOR = DagsterDbtTranslator()
+"""One, because it remembers the specs that it made: a new one for each of dbt's events made all of them again (3 s a build)."""
+
 ARGUMENTS = [
     # Twice the file's own time goes into formatting dbt's debug log, and half a second into artifacts that nobody reads (measured: 8.4 s of
     # processor time with both, 5.7 s without). What dbt prints is in the run's own log.
@@ -61,7 +64,7 @@ class LocalDbt(DbtCliResource):  # type: ignore[misc]
         process = ready.begin() if ready is not None else None
         if process is None:
             return super().cli(args, context=context, **options)
-        about = {"manifest": MANIFEST, "dagster_dbt_translator": DagsterDbtTranslator(), "project": PROJECT, "project_dir": PROJECT.project_dir}
+        about = {"manifest": MANIFEST, "dagster_dbt_translator": TRANSLATOR, "project": PROJECT, "project_dir": PROJECT.project_dir}
         return DbtCliInvocation(process=process, **about, target_path=BUILD, raise_on_error=True, context=context, cli_version=self._cli_version)
 
     @cached_property
@@ -187,7 +190,7 @@ def unit_test_result(event: Any) -> dg.AssetCheckResult | None:
     if event.raw_event["info"]["name"] != "LogTestResult" or about.get("resource_type") != "unit_test":
         return None
     model = MANIFEST["nodes"][MANIFEST["unit_tests"][about["unique_id"]]["depends_on"]["nodes"][0]]
-    key = DagsterDbtTranslator().get_asset_key(model)
+    key = TRANSLATOR.get_asset_key(model)
     status = event.raw_event["data"]["status"]
     said = {"status": status, "message": one_line(str(event.raw_event["info"]["msg"]), 300)}
     return dg.AssetCheckResult(asset_key=key, check_name=about["node_name"], passed=status == "pass", metadata=said)
@@ -196,7 +199,7 @@ def unit_test_result(event: Any) -> dg.AssetCheckResult | None:
 MANIFEST = with_unit_tests(json.loads(prepare(PROJECT).read_text(encoding="utf-8")))
 
 
-@dbt_assets(manifest=MANIFEST, project=PROJECT, name="quality_models")  # type: ignore[untyped-decorator]
+@dbt_assets(manifest=MANIFEST, project=PROJECT, dagster_dbt_translator=TRANSLATOR, name="quality_models")  # type: ignore[untyped-decorator]
 def quality_models(context: dg.AssetExecutionContext, dbt: LocalDbt, warehouse: WarehouseResource) -> Iterator[Any]:
     """`dbt build`: staging views, marts, their data tests and the unit tests of their SQL. A failed test is a failed blocking check of its model."""
     database = warehouse.open()
@@ -209,4 +212,4 @@ def quality_models(context: dg.AssetExecutionContext, dbt: LocalDbt, warehouse: 
             result = unit_test_result(event)
             if result is not None:
                 yield result
-            yield from event.to_default_asset_events(MANIFEST, DagsterDbtTranslator(), context, BUILD, PROJECT)
+            yield from event.to_default_asset_events(MANIFEST, TRANSLATOR, context, BUILD, PROJECT)

@@ -54,9 +54,14 @@ class StageSlice:
             raise LookupError(f"needs the rows of {table}, which were not given")
         return self.facts[table]
 
-    def records(self, table: str, *columns: str) -> list[Row]:
-        """Rows of another table as dictionaries, null as None, of all columns or of some; raises LookupError where they were not given."""
+    def records(self, table: str, *columns: str, **equal: str) -> list[Row]:
+        """Rows of another table as dictionaries, null as None, of all columns or of some; raises LookupError where they were not given.
+
+        Those alone that have these values in the columns `equal`: a history grows by every run, and is asked for by every measure.
+        """
         frame = self.fact(table)
+        for column, value in equal.items():
+            frame = frame[frame[column] == value]
         frame = (frame[list(columns)] if columns else frame).astype(object)
         found = frame.where(frame.notna(), None).to_dict("records")
         return [{str(name): value for name, value in row.items()} for row in found]

@@ -110,10 +110,8 @@ def _tolerance(domain: Domain, name: str) -> Tolerance | None:
 def _compare(rows: StageSlice, name: str, measure: Measure) -> Comparison:
     if _tolerance(rows.domain, name) is None:
         return Comparison(silence=f"not compared: checks.regression.{name} is null")
-    history = sorted(
-        (row for row in rows.records(HISTORY, "stage", "materialized_at", "passed", "run_id", "metrics") if row["stage"] == rows.stage),
-        key=lambda row: str(row["materialized_at"]),
-    )
+    told = rows.records(HISTORY, "materialized_at", "passed", "run_id", "metrics", stage=rows.stage)
+    history = sorted(told, key=lambda row: str(row["materialized_at"]))
     if not history:
         raise LookupError(f"{HISTORY} has no row of {rows.stage} of {rows.domain.name}")
     newest = json.loads(history[-1]["metrics"])
