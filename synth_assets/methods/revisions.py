@@ -1,8 +1,9 @@
 """What a revision must be: an answer to the prompt, and no word about an answer that its reader never saw.
 
-Models present what they revised ("A more detailed answer: ..."), which is taken off, and small ones tell of it instead of writing it ("The answer
-provides more detail about ..."): of 28 revisions of a 135M teacher 7 told. Who learns from such a pair learns to speak of answers.
-Of Alpaca's 52,002 answers none is taken for either.
+Models present what they revised ("A more detailed answer: ...") or excuse themselves to the critic, which is taken off, and small ones tell of it
+instead of writing it, or after it ("The answer provides more detail about ...", "This critique ..."): of 43 revisions of a 135M teacher 25 told. Who
+learns from such a pair learns to speak of answers. Of Alpaca's 52,002 answers four are taken for either: two are apologies that were asked for, one
+evaluates an answer, one speaks of its own critique of an essay; where the first answer speaks so too, nothing is said of the revision.
 """
 
 import re
@@ -21,11 +22,24 @@ _PRESENTED = re.compile(
     re.IGNORECASE,
 )
 
+_EXCUSED = re.compile(
+    r"\A\W*(?:I(?:['’]m|\s+am)\s+(?:very\s+|so\s+)?sorry|I\s+apologi[sz]e|(?:my\s+)?apologies|sorry)\s+for\s+(?:any|the|my|this|that)\s+"
+    r"(?:confusion|misunderstanding|mistakes?|errors?|oversight|inaccurac\w+)(?:\s+(?:caused|earlier|before|in\s+my\s+[\w ]{1,30}))?[.!]\s+"
+    r"(?:I(?:['’]ll|\s+will)\s+(?:make\s+sure|try|be\s+sure|provide|give|do|ensure)\b[^.!?\n]*[.!]\s+)*(?=\S)",
+    re.IGNORECASE,
+)
+
 _TOLD = re.compile(
     rf"\A\W*(?:(?:the|this|my|your)\s+(?:(?:original|given|provided|above|previous|{_KIND})\s+)?(?:answer|response|revision)\s+"
     r"(?:treats|demonstrates|advises|allows|provides|says|states|gives|shows|explains|uses|does|has|needs|should|could|must|addresses|focuses|includes|lacks"
     r"|avoids|mentions|follows|emphasi[sz]es|highlights|suggests|acknowledges|offers|contains|describes|makes|takes|fails|tries)\b"
+    r"|this\s+(?:answer|response|revision)\s+(?:is|was|has|can|will|would|may)\b"
+    r"|(?:the|this|my|an?)\s+(?:answer|response)\s+(?:for|to)\s+(?:this|the|your)\s+(?:question|prompt|task|problem)\s+(?:requires|needs|should|could|must)\b"
+    r"|this\s+(?:(?:type|kind)\s+of\s+)?(?:question|reasoning|prompt)\s+(?:asks|is\s+asking|requires|involves|often|needs)\b"
     rf"|(?:an?|the)\s+{_KIND}\s+(?:answer|response|revision|version(?!\s+of\b)){_ABOUT}?\s+(?:would|could|might|should|can|may|is|will)\b)"
+    r"|\b(?:this|the|your|my)\s+(?:\w+\s+)?critique\b"
+    r"|\n\W*(?:this|the)\s+(?:(?:above|revised|rewritten|new|updated|improved)\s+)?(?:version|message|response|revision|rewrite)\s+"
+    r"(?:is|conveys|keeps|maintains|uses|avoids|emphasi[sz]es|captures|removes|remains|ensures)\b[^\n]*\Z"
     r"|\A\W*(?:这个|该|此|上述|原)(?:回答|答案|回复)(?:应该?|可以|没有|过于|比较|提供|缺|忽略|解释|说明|强调|需要|未)",
     re.IGNORECASE,
 )
@@ -33,9 +47,9 @@ _TOLD = re.compile(
 
 def without_presentation(text: str) -> str:
     """The revision itself."""
-    return _PRESENTED.sub("", text)
+    return _PRESENTED.sub("", _EXCUSED.sub("", text))
 
 
 def speaks_of_an_answer(text: str) -> bool:
-    """Whether a text begins as one that tells of an answer."""
-    return _TOLD.match(text) is not None
+    """Whether a text begins or ends as one that tells of an answer, or names its critique."""
+    return _TOLD.search(text) is not None
