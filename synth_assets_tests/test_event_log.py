@@ -110,7 +110,8 @@ def test_the_last_materialization_is_read_once_and_again_after_every_change(
     theirs.delete_events(second)
     assert last() == run
     theirs.dispose()
-    # By what deletes.
+    # By what deletes, also right after the result of a check.
+    assert dg.materialize([sliced, many], instance=instance, partition_key="boats").success and last() == run
     instance.wipe_assets([dg.AssetKey("counted")])
     assert instance.fetch_materializations(dg.AssetKey("counted"), limit=1).records == []
 
