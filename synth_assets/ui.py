@@ -6,7 +6,7 @@ going on end with it, show as failed at the next start, and are started again fr
 retry would not do: it gives up where the backfill of a run has ended, and a backfill whose runs have all been broken off ends first. See `broken_off`.
 
 While it runs, the code location is loaded anew when domain files come or go, or change the time of their schedule: partitions and schedules are read
-when it loads.
+when it loads. So it is when the process that holds it has died, as by the kernel for want of memory: Dagster tells of that, and starts no other.
 """
 
 import json
@@ -34,10 +34,14 @@ __all__ = ["ask", "check_port", "serve"]
 
 HOST = "127.0.0.1"
 LOOK_SECONDS = 1.0
+LOOKS = 5
+"""Looks at the domain files for one at the code location, which costs the web server an answer."""
 PATIENCE_SECONDS = 20.0
 """For an orderly end; then the group is killed."""
 LOCATION = "synth_assets.definitions"
 _RELOAD = "mutation($location: String!) { reloadRepositoryLocation(repositoryLocationName: $location) { __typename } }"
+_STATE = "query { workspaceOrError { ... on Workspace { locationEntries { locationOrLoadError { ... on PythonError { message } } } } } }"
+_UNREACHABLE = "DagsterUserCodeUnreachableError"
 
 
 def serve(port: int) -> int:
@@ -73,11 +77,16 @@ def _supervise(arguments: Sequence[str], env: Mapping[str, str], port: int, rest
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, stop)
     seen = _partitions()
+    looks = 0
     try:
         while not stopping and process.poll() is None:
             time.sleep(LOOK_SECONDS)
+            looks += 1
             restarts.go_on()
-            if (now := _partitions()) != seen and _reloaded(port):
+            lost = looks % LOOKS == 0 and _lost(port)
+            if lost:
+                print("The process that held the definitions has ended; another one is started.", file=sys.stderr, flush=True)
+            if ((now := _partitions()) != seen or lost) and _reloaded(port):
                 seen = now
     finally:
         _end(process)
@@ -157,13 +166,22 @@ def _reloaded(port: int) -> bool:
         return False
 
 
-def ask(port: int, mutation: str, seconds: float = 60, **variables: object) -> dict[str, Any]:
-    """What the web server answers to a mutation of one field, which asks for its `__typename`; nothing where it cannot be reached, or cannot answer.
+def _lost(port: int) -> bool:
+    """Whether the code location cannot be reached any more; one that cannot be loaded is another matter."""
+    try:
+        entries = ask(port, _STATE).get("locationEntries") or []
+    except TimeoutError:
+        return False
+    return any(_UNREACHABLE in str(entry["locationOrLoadError"]) for entry in entries)
+
+
+def ask(port: int, query: str, seconds: float = 60, **variables: object) -> dict[str, Any]:
+    """What the web server answers to a query or mutation of one field; nothing where it cannot be reached, or cannot answer.
 
     Raises:
-        TimeoutError: the mutation was sent, and no answer came in so many seconds.
+        TimeoutError: it was sent, and no answer came in so many seconds.
     """
-    body = json.dumps({"query": mutation, "variables": variables}).encode()
+    body = json.dumps({"query": query, "variables": variables}).encode()
     request = Request(f"http://{HOST}:{port}/graphql", body, {"Content-Type": "application/json"})
     try:
         with urlopen(request, timeout=seconds) as answer:  # noqa: S310 - as above

@@ -211,6 +211,22 @@ def test_daemon_and_web_server_are_killed_in_a_backfill_and_nothing_is_lost(ui: 
     assert Warehouse(world.home / "warehouse.duckdb").query(BALANCE) == []
 
 
+def test_the_code_server_is_killed_in_a_run_and_another_one_takes_its_place(ui: DagsterUi) -> None:
+    """As by the kernel for want of memory. Dagster alone tells that it cannot be reached, for as long as it runs."""
+    run = ui.launch("harbours")
+    ui.wait(lambda: ui.runs(runIds=[run])[0]["tags"].get("synth/process"), 300, "the run to have a process")
+    kill(*ui.parts("dagster api grpc"))
+    ui.wait(lambda: not ui.answers(), 60, "the web server to notice")
+    ui.wait(ui.answers, 60, "another code server")
+
+    # The run ends well, or the one that takes its place.
+    def ended() -> bool:
+        mine = [one for one in ui.runs() if run in {one["runId"], one["tags"].get("dagster/root_run_id")}]
+        return any(one["status"] == "SUCCESS" for one in mine)
+
+    ui.wait(ended, 600, "the run, or its retry, to end well")
+
+
 def test_the_front_alone_is_killed_and_nothing_stays_behind(ui: DagsterUi) -> None:
     ui.kill()
     ui.gone(60)
