@@ -19,7 +19,6 @@ from time import time
 from typing import Any
 
 import dagster as dg
-from dagster_dbt import DagsterDbtTranslator, DbtCliInvocation, DbtCliResource, DbtProject, dbt_assets
 from filelock import FileLock
 from packaging.version import Version
 
@@ -27,6 +26,17 @@ from synth_assets.defs.dbt_standby import Standby
 from synth_assets.defs.resources import WarehouseResource
 from synth_assets.errors import SynthError
 from synth_assets.quality.findings import one_line
+
+# dagster-dbt takes its few names from dbt where there is one, and has its own where dbt is another program, as here: dbt builds in a process of its
+# own. Loading it into every process that knows the assets took 2.4 s of each.
+_dbt = sys.modules.get("dbt")
+sys.modules["dbt"] = None  # type: ignore[assignment] - which Python takes for one that cannot be imported
+try:
+    from dagster_dbt import DagsterDbtTranslator, DbtCliInvocation, DbtCliResource, DbtProject, dbt_assets
+finally:
+    del sys.modules["dbt"]
+    if _dbt is not None:
+        sys.modules["dbt"] = _dbt
 
 __all__ = ["DBT", "PROJECT", "LocalDbt", "dbt_resource", "marts_sql", "prepare", "quality_models", "standing_by"]
 
