@@ -16,7 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import time
-from typing import Any
+from typing import Any, cast
 
 import dagster as dg
 from filelock import FileLock
@@ -30,7 +30,7 @@ from synth_assets.quality.findings import one_line
 # dagster-dbt takes its few names from dbt where there is one, and has its own where dbt is another program, as here: dbt builds in a process of its
 # own. Loading it into every process that knows the assets took 2.4 s of each.
 _dbt = sys.modules.get("dbt")
-sys.modules["dbt"] = None  # type: ignore[assignment] - which Python takes for one that cannot be imported
+sys.modules["dbt"] = cast(Any, None)  # which Python takes for one that cannot be imported
 try:
     from dagster_dbt import DagsterDbtTranslator, DbtCliInvocation, DbtCliResource, DbtProject, dbt_assets
 finally:
