@@ -35,6 +35,7 @@ class StageSlice:
     """Rows of other tables by table name: those of `Suite.inputs`."""
     _texts: dict[str, list[str]] = field(default_factory=dict, compare=False, repr=False)
     _words: dict[str, list[list[str]]] = field(default_factory=dict, compare=False, repr=False)
+    _records: dict[object, list[Row]] = field(default_factory=dict, compare=False, repr=False)
 
     def texts(self, column: str) -> list[str]:
         """A column of the rows as texts, null as an empty one; made once for all checks, and not to be changed."""
@@ -57,14 +58,17 @@ class StageSlice:
     def records(self, table: str, *columns: str, **equal: str) -> list[Row]:
         """Rows of another table as dictionaries, null as None, of all columns or of some; raises LookupError where they were not given.
 
-        Those alone that have these values in the columns `equal`: a history grows by every run, and is asked for by every measure.
+        Those alone that have these values in the columns `equal`. Made once for all checks, and not to be changed.
         """
-        frame = self.fact(table)
-        for column, value in equal.items():
-            frame = frame[frame[column] == value]
-        frame = (frame[list(columns)] if columns else frame).astype(object)
-        found = frame.where(frame.notna(), None).to_dict("records")
-        return [{str(name): value for name, value in row.items()} for row in found]
+        asked = table, columns, tuple(equal.items())
+        if asked not in self._records:
+            frame = self.fact(table)
+            for column, value in equal.items():
+                frame = frame[frame[column] == value]
+            frame = (frame[list(columns)] if columns else frame).astype(object)
+            found = frame.where(frame.notna(), None).to_dict("records")
+            self._records[asked] = [{str(name): value for name, value in row.items()} for row in found]
+        return self._records[asked]
 
     def known(self, table: str, column: str = "id") -> set[str]:
         """The values of a column of another table."""
