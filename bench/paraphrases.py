@@ -15,7 +15,7 @@ import numpy as np
 from bench.measuring import alpaca, folder, items, print_table
 from synth_assets.quality.decontamination import Item
 from synth_assets.quality.embeddings import Embedder
-from synth_assets.quality.similar_items import similar_items
+from synth_assets.quality.similar_items import SimilarItems
 
 CLEAN = 400
 """Alpaca prompts, evenly over all."""
@@ -156,11 +156,11 @@ def main() -> None:
         embed = Embedder(Path(place) / "vectors.sqlite").embed
 
         def found(prompts: dict[str, str], least: float, targets: list[Item] = own + others) -> float:
-            hits = similar_items(targets, list(prompts.items()), embed, least)
+            hits = SimilarItems(targets, embed, least).hits(list(prompts.items()))
             return sum((hit.benchmark, hit.item_id) == ("own", hit.row_id) for hit in hits) / len(prompts)
 
         def told(prompts: dict[str, str], least: float, targets: list[Item]) -> float:
-            return len(similar_items(targets, list(prompts.items()), embed, least)) / max(len(prompts), 1)
+            return len(SimilarItems(targets, embed, least).hits(list(prompts.items()))) / max(len(prompts), 1)
 
         for least in LIMITS:
             shares = [found(prompts, least) for prompts in (reworded, chinese, held_out)]

@@ -120,7 +120,8 @@ def filtered(
     if embed is None:
         context.log.warning(f"No embedding model here knows {domain.language!r}: no semantic near-duplicates. Benchmark items are sought by English glosses.")
     prompts = [(row["id"], row["prompt"]) for row in outcome.kept]
-    hits += similar_items.similar_items(benchmark_items(benchmark_rows(loaded)), prompts, vectors.embed, domain.gates.decontamination.review_cosine)
+    similar = similar_items.SimilarItems(benchmark_items(benchmark_rows(loaded)), vectors.embed, domain.gates.decontamination.review_cosine)
+    hits += similar.hits(prompts)
     anchors = [f"{topic.name.replace('_', ' ')}: {topic.description}" for topic in domain.topics]
     of_kept = (embed([prompt for _, prompt in prompts]), embed(anchors)) if embed and prompts else ()
     plan = plans.last(database, domain.name)

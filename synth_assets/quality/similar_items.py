@@ -10,10 +10,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from synth_assets.quality.decontamination import MAX_NGRAM, Hit, Item
-from synth_assets.quality.embeddings import Embed
+from synth_assets.quality.embeddings import Embed, Matrix
 from synth_assets.quality.glosses import english_gloss
 
-__all__ = ["similar_items"]
+__all__ = ["SimilarItems"]
 
 SOURCES = ("glosses",)
 
@@ -21,27 +21,34 @@ _BLOCK = 4_096
 """Rows that are compared with all items at once."""
 
 
-def similar_items(items: Sequence[Item], prompts: Sequence[tuple[str, str]], embed: Embed, least: float) -> list[Hit]:
-    """A hit of the rule `similar` for each row whose prompt has a cosine of at least `least` to a benchmark's prompt.
+class SimilarItems:
+    """The prompts of a benchmark, to compare rows with.
 
     Args:
         items: Benchmark items; only their prompts are compared.
-        prompts: Id and prompt of each row.
         embed: What makes unit vectors of texts.
         least: Cosine from which a row is told.
     """
-    asked = [item for item in items if item.part == "prompt"]
-    if not asked or not prompts:
-        return []
-    targets = embed([english_gloss(item.text) for item in asked]).T
-    vectors = embed([english_gloss(prompt) for _, prompt in prompts])
-    hits: list[Hit] = []
-    for start in range(0, len(vectors), _BLOCK):
-        cosines = vectors[start : start + _BLOCK] @ targets
-        nearest = cosines.argmax(axis=1)
-        best = np.clip(cosines[np.arange(len(nearest)), nearest], -1, 1)
-        for place in np.flatnonzero(best >= least).tolist():
-            item = asked[int(nearest[place])]
-            text = " ".join(item.text.split())[:MAX_NGRAM]
-            hits.append(Hit(prompts[start + place][0], "prompt", item.benchmark, item.item_id, "prompt", "similar", text, float(best[place])))
-    return hits
+
+    def __init__(self, items: Sequence[Item], embed: Embed, least: float) -> None:
+        self._asked = [item for item in items if item.part == "prompt"]
+        self._embed, self._least = embed, least
+        self._targets: Matrix | None = None
+
+    def hits(self, prompts: Sequence[tuple[str, str]]) -> list[Hit]:
+        """A hit of the rule `similar` for each row (id and prompt) whose prompt is that near to a benchmark's; in the order of the rows."""
+        if not self._asked or not prompts:
+            return []
+        if self._targets is None:
+            self._targets = self._embed([english_gloss(item.text) for item in self._asked])
+        vectors = self._embed([english_gloss(prompt) for _, prompt in prompts])
+        hits: list[Hit] = []
+        for start in range(0, len(vectors), _BLOCK):
+            cosines = vectors[start : start + _BLOCK] @ self._targets.T
+            nearest = cosines.argmax(axis=1)
+            best = np.clip(cosines[np.arange(len(nearest)), nearest], -1, 1)
+            for place in np.flatnonzero(best >= self._least).tolist():
+                item = self._asked[int(nearest[place])]
+                text = " ".join(item.text.split())[:MAX_NGRAM]
+                hits.append(Hit(prompts[start + place][0], "prompt", item.benchmark, item.item_id, "prompt", "similar", text, float(best[place])))
+        return hits

@@ -19,6 +19,7 @@ from synth_assets.faults import quoted
 from synth_assets.home import Home
 from synth_assets.quality.embeddings import Embedder, supports
 from synth_assets.quality.findings import one_line
+from synth_assets.quality.similar_items import SimilarItems
 from synth_assets.screening.benchmarks import benchmark_index, read_benchmark, real_texts
 from synth_assets.screening.columns import BadRow, Columns, guess_columns
 from synth_assets.screening.folder import REPORT, OutputFolder
@@ -82,9 +83,13 @@ def run_screen(request: Request, say: Callable[[str], None]) -> int:
     index = benchmark_index(benchmarks, real, settings.decontamination) if benchmarks else None
     notes = [] if benchmarks else ["Decontamination was off: no --benchmark was named."]
     notes += [] if request.near_duplicates else ["Near-duplicates were not looked for: --no-near-duplicates."]
+    similar = None
+    if benchmarks and request.embeddings and request.near_duplicates:
+        items = [item for benchmark in benchmarks for item in benchmark.items]
+        similar = SimilarItems(items, Embedder(Home.from_env().embeddings).embed, settings.decontamination.review_cosine)
     embed, off = _embed(request, columns, sample)
     notes += [off] if off else []
-    gates = Gates(settings, request.language, index, request.near_duplicates, embed, _reward(embed) if request.reward else None)
+    gates = Gates(settings, request.language, index, similar, request.near_duplicates, embed, _reward(embed) if request.reward else None)
     say(f"Screening {one_line(str(request.file))} with the columns {one_line(str(columns))}.")
     workers = request.workers or (os.cpu_count() or 1 if source.path.stat().st_size > _FEW else 1)
     with (

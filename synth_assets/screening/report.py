@@ -75,6 +75,7 @@ def report(
         "rules": _rules(screened, bits),
         "overlaps": _overlaps(screened, bits),
         "benchmarks": [_benchmark(benchmark, screened) for benchmark in benchmarks],
+        "review": _review(gates, screened),
         "reward": _reward(screened),
         "diversity": {"prompts": screened.diversity_rows, **screened.diversity},
         "fail_on": [_limit(limit, screened, bits) for limit in limits],
@@ -96,6 +97,9 @@ def summary(content: dict[str, Any]) -> list[str]:
         lines += ["'alone': rows that no other rule rejects.", ""]
     for benchmark in content["benchmarks"]:
         lines.append(f"{one_line(benchmark['name'])}: {benchmark['items_found']} of {benchmark['items']} items found, in {benchmark['rows']} rows at most.")
+    if content["review"] is not None:
+        found, cosine = content["review"]["rows"], content["review"]["cosine"]
+        lines.append(f"To look at: {found} rows that passed have a cosine of {cosine:g} or more to an item. The report lists the nearest as `review`.")
     diversity = content["diversity"]
     shown = [f"{name} {diversity[name]:.3g}" for name in ("distinct_2", "compression_ratio", "self_bleu", "vendi") if name in diversity]
     if shown:
@@ -144,6 +148,17 @@ def _benchmark(benchmark: Benchmark, screened: Screened) -> dict[str, Any]:
         "rows": sum(by_rule.values()),
         "rows_by_rule": by_rule,
     }
+
+
+def _review(gates: Gates, screened: Screened) -> dict[str, Any] | None:
+    """Rows that passed and whose prompt is near to an item's in meaning, the nearest first; None where they were not looked for."""
+    if gates.similar is None:
+        return None
+    nearest = [
+        {"line": -line, "cosine": round(cosine, 4), "benchmark": benchmark, "item_id": item, "item": text}
+        for cosine, line, benchmark, item, text in sorted(screened.review, reverse=True)
+    ]
+    return {"cosine": gates.settings.decontamination.review_cosine, "rows": screened.review_rows, "nearest": nearest}
 
 
 def _reward(screened: Screened) -> dict[str, float] | None:

@@ -10,15 +10,21 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from heapq import heappush, heappushpop
 from typing import Protocol
 
 import numpy as np
 
 from synth_assets import config
-from synth_assets.quality.decontamination import Index
+from synth_assets.quality.decontamination import Hit, Index
 from synth_assets.quality.embeddings import Embed
+from synth_assets.quality.similar_items import SimilarItems
 
 __all__ = ["Gates", "Reward", "Screened", "Watch"]
+
+
+REVIEWED = 1_000
+"""Rows to look at that are listed, the nearest."""
 
 
 class Watch(Protocol):
@@ -40,6 +46,8 @@ class Gates:
     """en, zh, or auto: by the row's prompt."""
     index: Index | None
     """Benchmarks, canaries planted; None where there are none."""
+    similar: SimilarItems | None
+    """Their prompts, for the rows that people should look at; None where there are none, or nothing is embedded."""
     near_duplicates: bool
     embed: Embed | None
     """Prompts to vectors; None where the semantic gate is off."""
@@ -62,6 +70,10 @@ class Screened:
     """Rows by benchmark and contamination rule."""
     items: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     """Items found in any row, by benchmark."""
+    review_rows: int = 0
+    """Rows that passed and say nearly what an item says."""
+    review: list[tuple[float, int, str, str, str]] = field(default_factory=list)
+    """Of these the nearest, a heap: cosine, line (negative), benchmark, item id and the item's text."""
     rewards: "array[float]" = field(default_factory=lambda: array("d"))
     diversity: dict[str, float] = field(default_factory=dict)
     diversity_rows: int = 0
@@ -78,6 +90,12 @@ class Screened:
         if rule not in self.names:
             self.names.append(rule)
         self.broken[row] |= 1 << self.names.index(rule)
+
+    def to_review(self, line: int, hit: Hit) -> None:
+        """Note that the row of this line may say what an item says in other words."""
+        self.review_rows += 1
+        place = heappush if len(self.review) < REVIEWED else heappushpop
+        place(self.review, (hit.score, -line, hit.benchmark, hit.item_id, hit.ngram))
 
     @contextmanager
     def timed(self, part: str) -> Iterator[None]:

@@ -91,6 +91,7 @@ def _test(source: Source, columns: Columns, gates: Gates, tester: RuleTester, fo
             screened.seconds["rules"] += tested.seconds
             _note(first, tested.findings, contaminated, folder, screened)
             passing.add(first, lines, texts, screened)
+            _review(first, lines, texts, gates, screened)
             watch.step("rules and decontamination", done, first + len(texts), screened.rejected)
 
         running.append(finish)
@@ -131,6 +132,16 @@ def _contaminated(texts: Sequence[Texts], index: Index | None, screened: Screene
         for hit in hits:
             screened.items[hit.benchmark].add(hit.item_id)
         return contamination_findings(hits)
+
+
+def _review(first: int, lines: Sequence[int], texts: Sequence[Texts], gates: Gates, screened: Screened) -> None:
+    """What passed, and no word rule could tell from a problem of the same kind, is for people to look at."""
+    if gates.similar is None:
+        return
+    with screened.timed("review"):
+        prompts = [(str(line), text.prompt) for place, (line, text) in enumerate(zip(lines, texts, strict=True)) if not screened.broken[first + place]]
+        for hit in gates.similar.hits(prompts):
+            screened.to_review(int(hit.row_id), hit)
 
 
 def _note(first: int, findings: Sequence[list[Finding]], contaminated: dict[str, list[Finding]], folder: OutputFolder, screened: Screened) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from synth_assets.quality.decontamination import Item
 from synth_assets.quality.embeddings import DIMENSION, Embedder, Matrix
-from synth_assets.quality.similar_items import similar_items
+from synth_assets.quality.similar_items import SimilarItems
 
 ITEMS = [Item("b", "1", "prompt", "How  many\nhens?"), Item("b", "1", "answer", "Nine."), Item("b", "2", "prompt", "Who was Euclid?")]
 
@@ -28,7 +28,7 @@ def placed(cosines: dict[str, Cosines]) -> Callable[[Sequence[str]], Matrix]:
 def test_each_row_is_told_with_its_nearest_prompt() -> None:
     rows: dict[str, Cosines] = {"r0": (0.8, 0.1), "r1": (0.4, 0.6), "r2": (0.5, 0.85), "r3": (0.79, 0)}
     embed = placed({ITEMS[0].text: (1, 0), ITEMS[2].text: (0, 1), **rows})
-    hits = similar_items(ITEMS, [(name, name) for name in rows], embed, 0.8)
+    hits = SimilarItems(ITEMS, embed, 0.8).hits([(name, name) for name in rows])
     assert [(hit.row_id, hit.item_id, hit.item_part, hit.rule, hit.ngram) for hit in hits] == [
         ("r0", "1", "prompt", "similar", "How many hens?"),
         ("r2", "2", "prompt", "similar", "Who was Euclid?"),
@@ -38,7 +38,7 @@ def test_each_row_is_told_with_its_nearest_prompt() -> None:
 
 @pytest.mark.parametrize(("items", "rows"), [([], 2), (ITEMS[1:2], 2), (ITEMS, 0)])
 def test_nothing_to_compare_is_no_hit_and_embeds_nothing(items: list[Item], rows: int) -> None:
-    assert similar_items(items, [("a", "text")] * rows, placed({}), 0.0) == []
+    assert SimilarItems(items, placed({}), 0.0).hits([("a", "text")] * rows) == []
 
 
 def test_a_translated_item_is_found_in_either_direction(tmp_path: Path) -> None:
@@ -54,7 +54,7 @@ def test_a_translated_item_is_found_in_either_direction(tmp_path: Path) -> None:
     embed = Embedder(tmp_path / "vectors.sqlite").embed
     for here, there in ((0, 1), (1, 0)):
         items = [Item("b", name, "prompt", pair[here]) for name, pair in texts.items()]
-        hits = similar_items(items, [(name, pair[there]) for name, pair in texts.items()], embed, 0.65)
+        hits = SimilarItems(items, embed, 0.65).hits([(name, pair[there]) for name, pair in texts.items()])
         assert [(hit.row_id, hit.item_id) for hit in hits] == [(name, name) for name in texts]
         # What a person is shown is the item, not its gloss.
         assert [hit.ngram for hit in hits] == [pair[here] for pair in texts.values()]

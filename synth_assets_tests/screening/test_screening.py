@@ -232,3 +232,22 @@ def test_every_line_ends_in_one_place_whatever_it_says(tmp_path_factory: pytest.
     assert report["rows"]["rejected"] == len(output.rows("rejected"))
     assert report["rows"]["kept"] + report["rows"]["rejected"] + bad == len(lines)
     assert sum(rule["own_rows"] for rule in report["rules"]) <= report["rows"]["rejected"] <= sum(rule["rows"] for rule in report["rules"])
+
+
+def test_what_says_an_item_in_other_words_is_kept_and_listed_for_people(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SYNTH_HOME", str(tmp_path / "home"))
+    rows = [
+        good(0),
+        good(1, instruction="Mice eat a third of the tulip bulbs that a gardener sets in seven rows of nineteen. How many flower in spring?"),
+        good(2, instruction="一位园丁种了七排郁金香球茎，每排十九个，春天到来之前老鼠吃掉了三分之一。有多少个开花？", output="八十八个开花。"),
+        good(3, instruction=ITEM),
+        good(4),
+    ]
+    benchmark = write_rows(tmp_path / "garden.jsonl", [{"id": "t1", "question": ITEM}, {"id": "t2", "question": "Who wrote Hamlet?"}])
+    output = screened(write_rows(tmp_path / "rows.jsonl", rows), tmp_path / "out", benchmarks=[benchmark], embeddings=True)
+    assert set(output.rules) == {4}, "no word rule takes the others, and the tier takes none"
+    review = output.report["review"]
+    assert (review["cosine"], review["rows"]) == (0.65, 2)
+    assert [(row["line"], row["benchmark"], row["item_id"], row["item"]) for row in review["nearest"]] == [(line, "garden", "t1", ITEM) for line in (2, 3)]
+    assert "To look at: 2 rows" in output.said
+    assert screened(tmp_path / "rows.jsonl", tmp_path / "words", benchmarks=[benchmark]).report["review"] is None
