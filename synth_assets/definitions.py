@@ -1,6 +1,11 @@
-"""Dagster's entry point: what is loaded, nothing else."""
+"""Dagster's entry point: what is loaded, nothing else.
+
+pandas is loaded here, before any run. Otherwise pyarrow loads it at its first array, in the middle of a step, and half of it may stay behind: 2 of 144
+runs of a soak with random kills failed at a partially initialized pandas.
+"""
 
 import dagster as dg
+import pandas  # noqa: F401 - by name
 
 from synth_assets.defs import automation, changes, dbt, generation, jobs, quality_report, release, reward_model, schedules, selection, sensors, settings
 from synth_assets.defs.checks import stage_checks

@@ -4,12 +4,21 @@ Paths only, and the one-time preparation of Dagster's own folder, which concurre
 """
 
 import os
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
-__all__ = ["Home"]
+__all__ = ["SHARED_TEMPORARY", "Home", "shared_temporary"]
+
+SHARED_TEMPORARY = "SYNTH_SHARED_TEMPORARY"
+"""Variable that names the temporary folder of all processes of this user to those that have one of their own."""
+
+
+def shared_temporary() -> Path:
+    """The temporary folder that all processes of this user have in common."""
+    return Path(os.environ.get(SHARED_TEMPORARY) or tempfile.gettempdir())
 
 
 @dataclass(frozen=True)

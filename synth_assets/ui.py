@@ -6,7 +6,8 @@ going on end with it, show as failed at the next start, and are started again fr
 retry would not do: it gives up where the backfill of a run has ended, and a backfill whose runs have all been broken off ends first. See `broken_off`.
 
 While it runs, the code location is loaded anew when domain files come or go, or change the time of their schedule: partitions and schedules are read
-when it loads. So it is when the process that holds it has died, as by the kernel for want of memory: Dagster tells of that, and starts no other.
+when it loads. The sockets by which Dagster's processes speak stand in a folder that goes when this ends, however it ends: whoever is killed leaves
+its own behind. So the location is when the process that holds it has died, as by the kernel for want of memory: Dagster tells of that, and starts no other.
 """
 
 import json
@@ -19,13 +20,14 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from http.client import HTTPException
 from pathlib import Path
+from tempfile import TemporaryDirectory, gettempdir
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 from urllib.request import Request, urlopen
 
 from synth_assets.domain_files import domains_folder, list_domain_names, load_settings
 from synth_assets.errors import ConfigError, SynthError
-from synth_assets.home import Home
+from synth_assets.home import SHARED_TEMPORARY, Home
 
 if TYPE_CHECKING:
     from synth_assets.broken_off import Restarts
@@ -38,6 +40,8 @@ LOOKS = 5
 """Looks at the domain files for one at the code location, which costs the web server an answer."""
 PATIENCE_SECONDS = 20.0
 """For an orderly end; then the group is killed."""
+FOLDER_LENGTH = 90
+"""Characters of a folder that leave room for a socket's name: its path has 107 at most."""
 LOCATION = "synth_assets.definitions"
 _RELOAD = "mutation($location: String!) { reloadRepositoryLocation(repositoryLocationName: $location) { __typename } }"
 _STATE = "query { workspaceOrError { ... on Workspace { locationEntries { locationOrLoadError { ... on PythonError { message } } } } } }"
@@ -50,10 +54,12 @@ def serve(port: int) -> int:
     home = Home.from_env()
     home.prepare()
     restarts = _restarts(port)
-    env = os.environ | {"SYNTH_HOME": str(home.root), "DAGSTER_DISABLE_TELEMETRY": "1"}
+    env = os.environ | {"SYNTH_HOME": str(home.root), "DAGSTER_DISABLE_TELEMETRY": "1", SHARED_TEMPORARY: gettempdir()}
     dagster = Path(sys.executable).with_name("dagster")
     arguments = [str(dagster), "dev", "--host", HOST, "--port", str(port), "--module-name", LOCATION]
-    return _supervise(arguments, env, port, restarts)
+    with TemporaryDirectory(prefix="synth-ui-", ignore_cleanup_errors=True) as folder:
+        # Where its name is too long for a socket in it, they stand where they stood.
+        return _supervise(arguments, env | ({"TMPDIR": folder} if len(folder) <= FOLDER_LENGTH else {}), port, restarts, Path(folder))
 
 
 def _restarts(port: int) -> "Restarts":
@@ -65,9 +71,9 @@ def _restarts(port: int) -> "Restarts":
         return Restarts(collect(instance), partial(ask, port))
 
 
-def _supervise(arguments: Sequence[str], env: Mapping[str, str], port: int, restarts: "Restarts") -> int:
+def _supervise(arguments: Sequence[str], env: Mapping[str, str], port: int, restarts: "Restarts", temporary: Path) -> int:
     process = subprocess.Popen(arguments, env=env, start_new_session=True)  # noqa: S603 - the interpreter's own neighbour, no shell
-    release_guard = _guard(process.pid)
+    release_guard = _guard(process.pid, temporary)
     stopping = False
 
     def stop(number: int, frame: FrameType | None) -> None:
@@ -94,12 +100,12 @@ def _supervise(arguments: Sequence[str], env: Mapping[str, str], port: int, rest
     return 0 if stopping else process.returncode or 1
 
 
-def _guard(group: int) -> "_Release":
-    """Start the process that ends `group` when this one is gone; returns what lets it go in peace."""
+def _guard(group: int, temporary: Path) -> "_Release":
+    """Start the process that ends `group`, and deletes its folder, when this one is gone; returns what lets it go in peace."""
     # Not a fork: this process may have threads. The pipe's other end closes with this process, whatever ends it.
     reading, writing = os.pipe()
     code = (
-        "import os, signal, sys, time\n"
+        "import os, shutil, signal, sys, time\n"
         "signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
         "if os.read(int(sys.argv[1]), 1) == b'':\n"
         "    for number, seconds in ((signal.SIGTERM, 5), (signal.SIGKILL, 0)):\n"
@@ -108,8 +114,9 @@ def _guard(group: int) -> "_Release":
         "        except ProcessLookupError:\n"
         "            break\n"
         "        time.sleep(seconds)\n"
+        "    shutil.rmtree(sys.argv[3], ignore_errors=True)\n"
     )
-    guard = subprocess.Popen([sys.executable, "-I", "-c", code, str(reading), str(group)], pass_fds=[reading], start_new_session=True)  # noqa: S603 - own code
+    guard = subprocess.Popen([sys.executable, "-I", "-c", code, str(reading), str(group), str(temporary)], pass_fds=[reading], start_new_session=True)  # noqa: S603 - own code
     os.close(reading)
     return _Release(guard, writing)
 

@@ -27,6 +27,8 @@ from synth_assets_tests.graph.test_run import BALANCE
 from synth_assets_tests.graph.world import environment, synth_assets, write_domain
 from synth_assets_tests.messages_api import Served
 
+CHECKS = {"regression": {"diversity": None}}
+"""Another seed makes other rows, so few that a regression gate takes what is a draw for a collapse."""
 FAULTS = {"rate_limited": 0.04, "overloaded": 0.03, "server_error": 0.03, "dropped": 0.03, "malformed": 0.02, "faulty_attempts": 3}
 DOMAINS = [f"boats-{n}" for n in range(1, 9)]
 METHODS = {
@@ -76,8 +78,9 @@ class Soak:
     def write(self, name: str, **changes: Any) -> None:
         """A domain file as an editor saves it: whole, at once."""
         made = write_domain(
-            self.folder / "unsaved", name, methods=METHODS, targets={"sft": 20, "preference": 2}, schedule={"cron": "* * * * *"}, **{"seed": 0, **changes}
-        )
+            self.folder / "unsaved", name, methods=METHODS, targets={"sft": 20, "preference": 2}, schedule={"cron": "* * * * *"}, checks=CHECKS,
+            **{"seed": 0, **changes},
+        )  # fmt: skip
         shutil.copytree(made / name, self.folder / "domains" / name, dirs_exist_ok=True)
         (made / f"{name}.yaml").replace(self.folder / "domains" / f"{name}.yaml")
 

@@ -12,13 +12,13 @@ import math
 import os
 import random
 import struct
-import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass, field
 from pathlib import Path
 
+from synth_assets.home import shared_temporary
 from synth_assets.identity import digest
 from synth_assets.teacher.levels import RESOURCES, Level, Used, allowed, exhausted_s, note, scarce
 
@@ -104,7 +104,7 @@ _MARK, _VERSION = b"pace", 2
 
 def pace_file(identity: str) -> Path:
     """Where this machine's processes meet about the endpoint `identity`."""
-    return Path(tempfile.gettempdir()) / f"synth-assets-{os.getuid()}" / f"{digest(identity)[:20]}.pace"
+    return shared_temporary() / f"synth-assets-{os.getuid()}" / f"{digest(identity)[:20]}.pace"
 
 
 class Pace:

@@ -81,6 +81,12 @@ def of_backfill(ui: DagsterUi, backfill: str) -> list[dict[str, Any]]:
     return [run for run in ui.runs() if run["tags"].get("dagster/backfill") == backfill]
 
 
+def temporary(pid: int) -> list[Path]:
+    """The process's temporary folder, if it is the UI's own."""
+    variables = Path(f"/proc/{pid}/environ").read_bytes().decode().split("\0")
+    return [Path(value) for variable in variables for name, _, value in [variable.partition("=")] if name == "TMPDIR" and "synth-ui-" in value]
+
+
 def picture(page: Page, name: str) -> None:
     if PICTURES:
         page.wait_for_timeout(1500)
@@ -228,6 +234,10 @@ def test_the_code_server_is_killed_in_a_run_and_another_one_takes_its_place(ui: 
 
 
 def test_the_front_alone_is_killed_and_nothing_stays_behind(ui: DagsterUi) -> None:
+    # Of the processes that were killed before this one, their sockets are left.
+    (folder,) = {folder for process in ui.working() for folder in temporary(process.pid)}
+    assert any(entry.is_socket() for entry in folder.iterdir())
     ui.kill()
     ui.gone(60)
+    ui.wait(lambda: not folder.exists(), 10, f"{folder} to be deleted")
     ui.start()
