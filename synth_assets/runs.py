@@ -106,7 +106,8 @@ def run_domains(wanted: Sequence[str], to: str | None, *, top_up: bool = False) 
         from synth_assets.warehouse import Warehouse
         from synth_assets.waves.standing import standing_now
 
-        found = {name: standing_now(Warehouse(home.warehouse), selected[name].config) for name in chosen}
+        database = Warehouse(home.warehouse, linger=1.0)
+        found = {name: standing_now(database, selected[name].config) for name in chosen}
         report.standings = {name: standing for name, standing in found.items() if standing is not None}
     summary(report, home, display)
     return FAILED if not report.ok else WAITING if report.waiting else 0
