@@ -214,7 +214,7 @@ class Index:
 
     def _by_coverage(self, rule: RuleName, matches: Matches, texts: Callable[[int], list[str]]) -> Iterator[_Found]:
         for number, match in matches.items():
-            yield from (_Found(number, rule, *part) for part in match.parts(_above(self._limit * len(texts(number)))))
+            yield from (_Found(number, rule, *part) for part in match.parts(_above(self._limit, len(texts(number)))))
 
     def _masked_copies(self, row: RowMatches, texts: Callable[[int], list[str]]) -> Iterator[_Found]:
         """Items with other numbers and names: by coverage, else by one n-gram."""
@@ -232,5 +232,7 @@ class Index:
         return Hit(row_id, found.where, item.benchmark, item.item_id, item.part, found.rule, ngram, len(found.positions) / len(tokens))
 
 
-def _above(least: Fraction) -> Callable[[set[int]], bool]:
-    return lambda positions: len(positions) > least
+def _above(share: Fraction, words: int) -> Callable[[set[int]], bool]:
+    """Whether positions are more than `share` of so many words; in integers, since a fraction's comparison takes longer than all else here."""
+    part, whole = share.as_integer_ratio()
+    return lambda positions: len(positions) * whole > part * words
