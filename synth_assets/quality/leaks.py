@@ -8,7 +8,7 @@ they are, never normalised first, because normalising would repair or hide what 
 import re
 from typing import NamedTuple
 
-__all__ = ["Thinking", "find_boilerplate", "find_encoding_damage", "find_scaffold", "split_thinking"]
+__all__ = ["Thinking", "find_boilerplate", "find_encoding_damage", "find_missing_input", "find_scaffold", "split_thinking"]
 
 Span = tuple[int, int]
 
@@ -30,6 +30,10 @@ _SCAFFOLD = re.compile(
 
 _HINTS = ("<", "##", "prompt", "instruction", "input", "inst]", "提示", "指令")
 """One of these stands in whatever `_SCAFFOLD` finds: to look for them first takes a fifth of the time of looking for it."""
+
+_MISSING_INPUT = re.compile(
+    r"\[(?:(?i:insert|attach|paste|upload)\b[^\]\n]{0,60}|Your[A-Z]\w{2,30}|请?在?此?处?(?:插入|粘贴|上传|填写)[^\]\n]{0,30})\]|【请?在?此?处?(?:插入|粘贴|上传|填写)[^】\n]{0,30}】"
+)
 
 _SELF_REFERENCE = re.compile(r"\bthe[ ]given[ ]prompts?\b", re.IGNORECASE)
 
@@ -82,6 +86,12 @@ def find_scaffold(text: str, *, is_prompt: bool = False) -> Span | None:
     if not any(hint in folded for hint in _HINTS):
         return None
     match = _SCAFFOLD.search(text) or (None if is_prompt else _SELF_REFERENCE.search(text))
+    return match.span() if match else None
+
+
+def find_missing_input(prompt: str) -> Span | None:
+    """Where `prompt` says what was to be put in, and was not: "[Insert article]"."""
+    match = _MISSING_INPUT.search(prompt)
     return match.span() if match else None
 
 
