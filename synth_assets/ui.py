@@ -7,7 +7,9 @@ retry would not do: it gives up where the backfill of a run has ended, and a bac
 
 While it runs, the code location is loaded anew when domain files come or go, or change the time of their schedule: partitions and schedules are read
 when it loads. The sockets by which Dagster's processes speak stand in a folder that goes when this ends, however it ends: whoever is killed leaves
-its own behind. So the location is when the process that holds it has died, as by the kernel for want of memory: Dagster tells of that, and starts no other.
+its own behind.
+
+The location is loaded anew as well when the process that holds it has died, as by the kernel for want of memory: Dagster tells of that, and starts no other.
 """
 
 import json

@@ -98,6 +98,7 @@ def test_every_rule_that_is_broken_is_named(prompt: str, response: str, language
         ("Write SOS in Morse code.", "... --- ..."),
         ("Make a smiley face with ASCII characters.", ":-)"),
         ("Write a letter to all members.\nDear [Name],", "Dear [Name], the club is closed on Monday. Yours, [Your Name]"),
+        ("Which types fit List[YourModel] and rows[insert] in Python code?", "A list of models, and whatever the mapping holds."),
         ("What does list[insert_at] do in this Python code?", "It reads the element of the list at the index insert_at."),
         ("A pupil wrote 128 - 36 = 72. Is that right?", "No: 128 - 36 = 72 is wrong, because 72 + 36 = 108."),
         ("What is 128 - 36?", "<think>128 - 36 = 72. No, 36 + 72 = 108, so that 20 are missing.</think>128 - 36 = 92."),
