@@ -1,9 +1,11 @@
 """What a revision must be: an answer to the prompt, and no word about an answer that its reader never saw.
 
-Models present what they revised ("A more detailed answer: ...") or excuse themselves to the critic, which is taken off, and small ones tell of it
-instead of writing it, or after it ("The answer provides more detail about ...", "This critique ..."): of 43 revisions of a 135M teacher 25 told. Who
-learns from such a pair learns to speak of answers. Of Alpaca's 52,002 answers four are taken for either: two are apologies that were asked for, one
-evaluates an answer, one speaks of its own critique of an essay; where the first answer speaks so too, nothing is said of the revision.
+Who learns from such a pair learns to speak of answers. Models present what they revised ("A more detailed answer: ...") or excuse themselves to the
+critic, which is taken off, and small ones tell of it instead of writing it, before it or after it ("The answer provides more detail about ...", "It
+can still be cut. Here's a revised version: ...", "This critique ..."): of 43 revisions of a 135M teacher 27 told. Of Alpaca's 52,002 answers five are
+taken for either: two are apologies that were asked for, one evaluates an answer, one speaks of its own critique of an essay, one corrects a sentence;
+where the first answer speaks so too, nothing is said of the revision. Code that is presented in mid-text stays, for what stands before it explains
+it.
 """
 
 import re
@@ -14,6 +16,7 @@ _KIND = r"(?:more \w+|better|improved|revised|rewritten|corrected|clearer|update
 _IS = r"(?:\s+(?:is|(?:would|could|might|can|may)\s+(?:be|have been)))"
 _ABOUT = r"(?:\s+(?:of|with|to|for|in)\s+[^:：.\n]{1,40}?)"
 _COLON = r"[*_]{0,2}\s?[:：][*_]{0,2}\s*"
+_VERSION = rf"(?:an?|the|my)\s+{_KIND}\s+(?:answer|response|version|revision){_ABOUT}?"
 _PRESENTED = re.compile(
     r"\A\W*(?:(?:sure|certainly)[,!.]\s*)?(?:here(?:['’]s| is)\s+)?(?:(?:an?|the|my)\s+)?"
     rf"{_KIND}\s+(?:answer|response|version|revision){_ABOUT}?{_IS}?{_COLON}"
@@ -37,6 +40,8 @@ _TOLD = re.compile(
     r"|(?:the|this|my|an?)\s+(?:answer|response)\s+(?:for|to)\s+(?:this|the|your)\s+(?:question|prompt|task|problem)\s+(?:requires|needs|should|could|must)\b"
     r"|this\s+(?:(?:type|kind)\s+of\s+)?(?:question|reasoning|prompt)\s+(?:asks|is\s+asking|requires|involves|often|needs)\b"
     rf"|(?:an?|the)\s+{_KIND}\s+(?:answer|response|revision|version(?!\s+of\b)){_ABOUT}?\s+(?:would|could|might|should|can|may|is|will)\b)"
+    rf"|\bhere(?:['’]s|\s+is)\s+{_VERSION}\s?[:：](?![*_\s]*`)"
+    rf"|\b{_VERSION}\s+(?:would|could|might)\s+(?:be|have\s+been)\b"
     r"|\b(?:this|the|your|my)\s+(?:\w+\s+)?critique\b"
     r"|\n\W*(?:this|the)\s+(?:(?:above|revised|rewritten|new|updated|improved)\s+)?(?:version|message|response|revision|rewrite)\s+"
     r"(?:is|conveys|keeps|maintains|uses|avoids|emphasi[sz]es|captures|removes|remains|ensures)\b[^\n]*\Z"
