@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from synth_assets.domain_files import LoadedDomain, domains_folder, load_domains
 from synth_assets.errors import ConfigError, LanguageUnsupported, SynthError, TeacherStopped
+from synth_assets.expectations import aside
 from synth_assets.home import Home
 from synth_assets.progress import watched
 from synth_assets.terminal import Display, summary
@@ -96,7 +97,9 @@ def run_domains(wanted: Sequence[str], to: str | None, *, top_up: bool = False) 
     try:
         # dbt and Dagster write to the terminal by themselves; what they say is in the run's log.
         with explained_storage(home), _quiet_logs(), redirect_stdout(StringIO()), display, watched(display):
-            _materialize([selected[name].config for name in chosen if name not in report.failures], to, report, display, top_up=top_up)
+            if able := [selected[name].config for name in chosen if name not in report.failures]:
+                with aside.standing_by():
+                    _materialize(able, to, report, display, top_up=top_up)
     except KeyboardInterrupt:
         display.say("Stopped. What the teacher answered is in the ledger: the same command goes on from there.")
         return STOPPED
@@ -170,16 +173,14 @@ def choose_teacher() -> "Choice":
 
 
 def _materialize(chosen: "Sequence[Domain]", to: str | None, report: RunReport, display: Display, *, top_up: bool = False) -> None:
-    if not chosen:
-        return
     import dagster as dg
 
     from synth_assets.definitions import defs
-    from synth_assets.defs.dbt import standing_by
+    from synth_assets.defs import dbt
     from synth_assets.defs.jobs import OF_A_DOMAIN
     from synth_assets.run_workers import fail_dead_runs
 
-    with dg.DagsterInstance.get() as instance, standing_by(Home.from_env().warehouse) if to is None else nullcontext():
+    with dg.DagsterInstance.get() as instance, dbt.standing_by(Home.from_env().warehouse) if to is None else nullcontext():
         fail_dead_runs(instance)
         for domain in chosen:
             selection = None

@@ -1,7 +1,7 @@
 """What a check is: a name, what a failure means, and the expectation that decides, made only when it is needed.
 
-Great Expectations takes seconds to import, and Dagster wants the names of all checks at once. So an expectation is a function of the library's
-own module, and what one frame cannot tell (parents, near-duplicates, shares) is derived first, into a column or a number that it then looks at.
+Great Expectations takes seconds to import, and Dagster wants the names of all checks at once. So an expectation is said in that library's words,
+without it, and what one frame cannot tell (parents, near-duplicates, shares) is derived first, into a column or a number that it then looks at.
 Invariant: nothing here imports Great Expectations or pandas.
 """
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from synth_assets.accounts import Row
 from synth_assets.config import Domain
-from synth_assets.expectations.forms import Expect
+from synth_assets.expectations.forms import Expect, Expectation
 from synth_assets.quality.words import words
 
 if TYPE_CHECKING:
@@ -122,9 +122,9 @@ class Check:
     blocks_beyond: Callable[[Domain], float] | None = None
     """Of a regression check: the figure above which a failure blocks."""
 
-    def expectation(self, library: Any, domain: Domain) -> Any:
-        """The expectation, from the module `great_expectations.expectations`."""
-        return self.expect.make(library, self.derived.name if self.derived else "", domain)
+    def expectation(self, domain: Domain) -> Expectation:
+        """What the library is asked."""
+        return self.expect.make(self.derived.name if self.derived else "", domain)
 
     def blocks(self, domain: Domain, number: float | None = None) -> bool:
         """Whether a failure blocks what is downstream; `number` is the value of a figure, None where it could not be had."""

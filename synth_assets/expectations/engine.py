@@ -8,37 +8,21 @@ import os
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cache
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
+from synth_assets.expectations.forms import Expectation
+from synth_assets.expectations.verdict import ROW_IDS, Verdict
 from synth_assets.quality.findings import one_line
 
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["ROW_IDS", "Verdict", "evaluate", "expectation_types"]
-
-ROW_IDS = 20
-"""Ids of unexpected rows at most."""
+__all__ = ["evaluate", "load", "made"]
 
 _SHOWN = 200
 """Characters of an error at most."""
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What Great Expectations says of one expectation."""
-
-    passed: bool
-    expected: str = ""
-    """The expectation's type, with its column and bounds."""
-    seen: str = ""
-    unexpected_count: int = 0
-    row_ids: tuple[str, ...] = ()
-    error: str = ""
-    """Why the expectation could not be evaluated; empty where it was."""
 
 
 @cache
@@ -63,19 +47,30 @@ _one_at_a_time = Lock()
 """The library keeps its present context in a global variable."""
 
 
-def expectation_types() -> Any:
-    """The module `great_expectations.expectations`. The first call takes 3 to 4 s."""
-    return _library().expectations
+def load() -> None:
+    """Import the library, which takes 3 to 5 s once, and make its context."""
+    _context()
 
 
-def evaluate(*work: tuple["pandas.DataFrame", Mapping[str, Any]]) -> dict[str, Verdict]:
+def made(expectation: Expectation) -> Any:
+    """The library's own object; raises what it raises."""
+    return getattr(_library().expectations, expectation.type)(**expectation.given)
+
+
+def evaluate(*work: tuple["pandas.DataFrame", Mapping[str, Expectation]]) -> dict[str, Verdict]:
     """A verdict per expectation, by its name here, over pairs of a frame and its expectations.
 
     Names differ across all frames. An expectation that cannot be evaluated has a verdict with an error; nothing is raised for it.
     """
     verdicts: dict[str, Verdict] = {}
     with _one_at_a_time:
-        for frame, expectations in work:
+        for frame, expected in work:
+            expectations: dict[str, Any] = {}
+            for name, expectation in expected.items():
+                try:
+                    expectations[name] = made(expectation)
+                except Exception as error:  # noqa: BLE001 - a limit that is none must not break the other checks
+                    verdicts[name] = Verdict(False, expectation.type, "not evaluated", error=one_line(f"{type(error).__name__}: {error}", _SHOWN))
             found = _results(frame, expectations, {"result_format": "BASIC", "partial_unexpected_count": 0})
             # Where rows differ: the library finds out which for every expectation that it is asked to, met or not, in half of its time.
             differing = {name: expectations[name] for name, result in found.items() if result.result.get("unexpected_count")}
@@ -110,7 +105,7 @@ def _configured_once() -> Iterator[None]:
     """Inside, an expectation's configuration is made once. The library makes it anew each time that it looks, about 100 times per expectation, which took
     two fifths of a validation. Nothing changes an expectation meanwhile, and one thread at a time is here.
     """
-    expectation = expectation_types().Expectation
+    expectation = _library().expectations.Expectation
     made = expectation.configuration
     # With the expectation itself, so that no other one gets its number.
     kept: dict[int, tuple[Any, Any]] = {}

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from synth_assets.accounts import Row
 from synth_assets.expectations.check import Kind
-from synth_assets.expectations.engine import ROW_IDS
 from synth_assets.expectations.validation import CheckResult
+from synth_assets.expectations.verdict import ROW_IDS
 from synth_assets.quality.findings import one_line
 
 __all__ = ["RELEASE_CHECKS", "ReleaseCheck", "failed_release", "of_folder"]

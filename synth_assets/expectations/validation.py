@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from synth_assets.accounts import Row
 from synth_assets.config import Domain
+from synth_assets.expectations.aside import evaluate
 from synth_assets.expectations.catalogue import CATALOGUE
 from synth_assets.expectations.check import Check, Column, Figure, Kind, StageSlice
-from synth_assets.expectations.engine import Verdict, evaluate, expectation_types
+from synth_assets.expectations.forms import Expectation
+from synth_assets.expectations.verdict import Verdict
 from synth_assets.quality.findings import one_line
 
 if TYPE_CHECKING:
@@ -91,15 +93,14 @@ def _verdicts(checks: tuple[Check, ...], rows: StageSlice) -> tuple[dict[str, Ve
     """Verdicts of all checks by name, and the numbers of those about a figure."""
     import pandas as pd
 
-    library = expectation_types()
     verdicts: dict[str, Verdict] = {}
     columns: dict[str, pd.Series[Any]] = {}
     numbers: dict[str, float | None] = {}
-    about_rows: dict[str, Any] = {}
-    about_slice: dict[str, Any] = {}
+    about_rows: dict[str, Expectation] = {}
+    about_slice: dict[str, Expectation] = {}
     for check in checks:
         try:
-            expectation = check.expectation(library, rows.domain)
+            expectation = check.expectation(rows.domain)
             if check.derived is None:
                 about_rows[check.name] = expectation
             elif isinstance(check.derived, Column):
