@@ -10,7 +10,7 @@ with `synchronous=NORMAL`); what is remembered is forgotten at any change by ano
 import os
 import sqlite3
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from functools import cache
 from pathlib import Path
@@ -30,6 +30,9 @@ __all__ = ["OpenEventLog"]
 KEPT = 8
 """Shards, one per run and one for all, whose connections stay open."""
 
+BATCH = 100
+"""Events that Dagster hands over together, where it has so many: what a run intends to do is 240 of them."""
+
 REMEMBERED = 64
 """Answers about materializations."""
 
@@ -47,6 +50,7 @@ class OpenEventLog(SqliteEventLogStorage):
         self._forgotten = 0
         self._tables = ""
         self._thread = local()
+        os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", str(BATCH))
         super().__init__(base_dir, inst_data)
 
     @classmethod
@@ -103,12 +107,17 @@ class OpenEventLog(SqliteEventLogStorage):
 
     def store_event(self, event: EventLogEntry) -> None:
         """Store it, in one transaction of each of the two files; the events of checks leave what is remembered of materializations as it is."""
+        self.store_event_batch([event])
+
+    def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
+        """Store them, all or none of them, likewise."""
         with self._db_lock, ExitStack() as begun:
             # What is undone last: after the transactions.
             begun.callback(self._thread.__dict__.clear)
-            self._thread.stores_check = event.dagster_event_type in ASSET_CHECK_EVENTS
+            self._thread.stores_check = all(event.dagster_event_type in ASSET_CHECK_EVENTS for event in events)
             self._thread.together = cache(lambda shard: begun.enter_context(self._begun(shard)))
-            super().store_event(event)
+            for event in events:
+                super().store_event(event)
 
     def fetch_materializations(self, records_filter: Any, limit: int, cursor: str | None = None, ascending: bool = False) -> EventRecordsResult:
         """As Dagster's, from memory where nothing has changed since the same was asked."""

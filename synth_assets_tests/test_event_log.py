@@ -9,6 +9,7 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from dagster._check import CheckError
 from dagster._core.storage.event_log import SqliteEventLogStorage
 
 from synth_assets import event_log
@@ -152,3 +153,20 @@ def test_every_runs_file_has_the_tables_of_the_first(instance: dg.DagsterInstanc
     # Dagster's own class has nothing to add.
     SqliteEventLogStorage(str(tmp_path / "dagster" / "history" / "runs")).get_logs_for_run(second)
     assert made(first) == made(second)
+
+
+def test_events_that_come_together_are_stored_together_or_not_at_all(instance: dg.DagsterInstance) -> None:
+    run = materialize(instance)
+    log = instance.event_log_storage
+    planned = [
+        entry
+        for entry in instance.all_logs(run)
+        if entry.dagster_event_type in event_log.ASSET_CHECK_EVENTS | {dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED}
+    ]
+    assert len(planned) >= 2
+    moved = [entry._replace(run_id="another") for entry in planned]
+    with pytest.raises(CheckError):
+        log.store_event_batch([*moved, "no event"])  # type: ignore[list-item]
+    assert log.get_logs_for_run("another") == []
+    log.store_event_batch(moved)
+    assert [entry.dagster_event_type for entry in log.get_logs_for_run("another")] == [entry.dagster_event_type for entry in planned]

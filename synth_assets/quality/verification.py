@@ -2,15 +2,17 @@
 
 math-verify's own limit uses SIGALRM, which fails without a word off the main thread, and a symbolic simplification can run for
 minutes. So one worker process answers one pair at a time over pipes; when it is late it is killed and a new one takes the next
-pair. An error of the verifier is never "wrong".
+pair. It takes 1 s to start, so one that has answered all waits for the next pairs of this process. An error of the verifier is never "wrong".
 """
 
+import atexit
 import json
 import queue
 import subprocess
 import sys
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 
 from synth_assets.quality.code_tests import is_tests, verify_code
 
@@ -57,6 +59,10 @@ class _Worker:
             raise BrokenPipeError
         return str(json.loads(line))
 
+    @property
+    def alive(self) -> bool:
+        return self._process.poll() is None
+
     def close(self) -> None:
         self._process.kill()
         self._process.wait()
@@ -68,7 +74,7 @@ class _Worker:
 def verify_answers(pairs: Sequence[tuple[str, str]]) -> list[str]:
     """Verdicts for (reference, prediction) pairs, in order. No process is started for an empty sequence."""
     verdicts: list[str] = []
-    worker: _Worker | None = None
+    worker = _waiting_one()
     try:
         for gold, prediction in pairs:
             if not prediction.strip() or len(prediction) > MAX_CHARACTERS:
@@ -82,10 +88,32 @@ def verify_answers(pairs: Sequence[tuple[str, str]]) -> list[str]:
                 if worker is not None:
                     worker.close()
                 worker = None
-    finally:
+    except BaseException:
+        # It may be in the midst of a pair.
         if worker is not None:
             worker.close()
+        raise
+    if worker is not None:
+        _waiting.append(worker)
     return verdicts
+
+
+_waiting: list[_Worker] = []
+"""Those that have answered."""
+
+
+def _waiting_one() -> _Worker | None:
+    with suppress(IndexError):
+        while not (worker := _waiting.pop()).alive:
+            worker.close()
+        return worker
+    return None
+
+
+@atexit.register
+def _close_all() -> None:
+    while _waiting:
+        _waiting.pop().close()
 
 
 def verify_all(pairs: Sequence[tuple[str, str]]) -> list[str]:

@@ -1,5 +1,7 @@
 """Answers compared by real worker processes; whatever goes wrong has a name, and it is never "wrong"."""
 
+import os
+import signal
 import threading
 import time
 
@@ -48,6 +50,15 @@ def test_works_off_the_main_thread_where_signals_do_not() -> None:
     thread.start()
     thread.join()
     assert verdicts == ["correct", "wrong"]
+
+
+def test_one_that_died_while_it_waited_costs_no_verdict() -> None:
+    assert verify_answers([("24", "24")]) == ["correct"]
+    for worker in verification._waiting:
+        os.kill(worker._process.pid, signal.SIGKILL)
+        worker._process.wait()
+    assert verify_answers([("24", "24"), ("24", "25")]) == ["correct", "wrong"]
+    assert len(verification._waiting) == 1
 
 
 @pytest.mark.slow
