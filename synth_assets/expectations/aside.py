@@ -6,7 +6,6 @@ to it, of each frame the columns that are looked at, and a line of JSON back. In
 fails or ends costs time, never a verdict, for what it did not answer is evaluated here; it ends with the one that started it, however that ends.
 """
 
-import gc
 import json
 import os
 import signal
@@ -30,9 +29,6 @@ Work = tuple["pandas.DataFrame", Mapping[str, Expectation]]
 """A frame, and what is expected of it by the name of the check."""
 
 _PROGRAM = "from synth_assets.expectations.aside import serve; serve()"
-
-_END_SECONDS = 10.0
-"""Time that the process has to end when it is told to; it takes half a second."""
 
 
 class _Aside:
@@ -69,11 +65,10 @@ class _Aside:
         return {name: Verdict(**{**verdict, "row_ids": tuple(verdict["row_ids"])}) for name, verdict in answer.items()}
 
     def close(self) -> None:
-        """End it."""
-        with suppress(BrokenPipeError, subprocess.TimeoutExpired):
-            self._process.communicate(timeout=_END_SECONDS)
+        """End it, at once: it has nothing to finish, and may be loading still."""
         self._process.kill()
-        self._process.wait()
+        with suppress(BrokenPipeError):
+            self._process.communicate()
 
 
 _present: _Aside | None = None
@@ -136,7 +131,6 @@ def serve() -> None:
         verdicts = engine.evaluate(*zip(frames, expected, strict=True))
         answers.write(json.dumps({name: asdict(verdict) for name, verdict in verdicts.items()}).encode() + b"\n")
         answers.flush()
-    gc.freeze()  # or the interpreter looks through all of the library for garbage before it ends: 0.9 s
 
 
 def _frame(source: BinaryIO, length: int) -> "pandas.DataFrame":
