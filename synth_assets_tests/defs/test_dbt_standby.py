@@ -4,12 +4,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from synth_assets.defs.dbt_standby import Standby
+from synth_assets_tests.child_processes import ends, runs
 
 pytestmark = pytest.mark.slow  # loading dbt takes 3 s
 
@@ -20,14 +20,6 @@ from synth_assets.defs.dbt_standby import Standby
 print(Standby(["--help"], Path.cwd(), os.environ)._process.pid, flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
 """
-
-
-def runs(pid: int) -> bool:
-    """Whether the process is there and no zombie."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] != "Z"
-    except FileNotFoundError:
-        return False
 
 
 def test_it_begins_once(tmp_path: Path) -> None:
@@ -59,7 +51,4 @@ def test_one_that_died_does_not_begin(tmp_path: Path) -> None:
 def test_it_ends_with_the_process_that_started_it() -> None:
     started = subprocess.run([sys.executable, "-c", PROGRAM], stdout=subprocess.PIPE, text=True, check=False)
     assert started.returncode == -signal.SIGKILL
-    deadline = time.monotonic() + 60
-    while runs(int(started.stdout)):
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    assert ends(int(started.stdout))

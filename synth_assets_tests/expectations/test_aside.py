@@ -4,14 +4,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from pathlib import Path
 
 import pytest
 
 from synth_assets.expectations import aside
 from synth_assets.expectations.catalogue import CATALOGUE
 from synth_assets.expectations.validation import CheckResult, validate
+from synth_assets_tests.child_processes import ends, runs
 from synth_assets_tests.expectations.tables import DOMAIN, frames, good
 from synth_assets_tests.expectations.test_defects import DEFECTS, Defect
 
@@ -42,14 +41,6 @@ def found(defect: Defect) -> list[CheckResult]:
     defect.plant(tables)
     facts = frames(tables)
     return validate(defect.stage, facts[defect.stage], DOMAIN, facts)
-
-
-def runs(pid: int) -> bool:
-    """Whether the process is there and no zombie."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] != "Z"
-    except FileNotFoundError:
-        return False
 
 
 def test_it_says_what_this_process_says() -> None:
@@ -88,7 +79,4 @@ def test_the_library_is_loaded_there_alone_and_nothing_is_left() -> None:
 def test_it_ends_with_the_process_that_started_it() -> None:
     started = subprocess.run([sys.executable, "-c", KILLED], stdout=subprocess.PIPE, text=True, check=False)
     assert started.returncode == -signal.SIGKILL
-    until = time.monotonic() + 30
-    while runs(int(started.stdout)):
-        assert time.monotonic() < until
-        time.sleep(0.1)
+    assert ends(int(started.stdout))
