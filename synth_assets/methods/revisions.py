@@ -42,7 +42,10 @@ _TOLD = re.compile(
     rf"|(?:an?|the)\s+{_KIND}\s+(?:answer|response|revision|version(?!\s+of\b)){_ABOUT}?\s+(?:would|could|might|should|can|may|is|will)\b)"
     rf"|\bhere(?:['’]s|\s+is)\s+{_VERSION}\s?[:：](?![*_\s]*`)"
     rf"|\b{_VERSION}\s+(?:would|could|might)\s+(?:be|have\s+been)\b"
-    r"|\b(?:this|the|your|my)\s+(?:\w+\s+)?critique\b"
+    r"|\b(?:this|the|your|my)\s+(?:\w+\s+)?critique\b|(?:\A|\n)\W*(?:critique|revision|revised\s+answer)\s?[:：]"
+    r"|\b(?:the|my|your)\s+(?:original|previous|earlier)\s+(?:question|answer|response|prompt|revision)\b"
+    r"|\bthe\s+(?:answer|response)\s+(?:for|to)\s+(?:this|the|your)\s+(?:question|prompt|task|problem)\s+(?:would|could|should)\s+be\b"
+    r"|\bI(?:['’]ll|\s+will)\s+(?:make\s+sure|try|be\s+sure)\s+to\s+\w+\s+my\s+(?:answer|response)\b"
     r"|\n\W*(?:this|the)\s+(?:(?:above|revised|rewritten|new|updated|improved)\s+)?(?:version|message|response|revision|rewrite)\s+"
     r"(?:is|conveys|keeps|maintains|uses|avoids|emphasi[sz]es|captures|removes|remains|ensures)\b[^\n]*\Z"
     r"|\A\W*(?:这个|该|此|上述|原)(?:回答|答案|回复)(?:应该?|可以|没有|过于|比较|提供|缺|忽略|解释|说明|强调|需要|未)",

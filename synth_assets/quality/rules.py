@@ -4,6 +4,7 @@ A row is tested by every rule, so that `rejections` tells all that is wrong with
 from the domain file; what a rule looks for is in the modules beside this one. Invariant: at most one finding per rule and row.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -13,6 +14,7 @@ from synth_assets.quality import leaks, private_data
 from synth_assets.quality.equations import check_equations
 from synth_assets.quality.findings import Finding, excerpt, masked, one_line
 from synth_assets.quality.languages import is_about_languages, wrong_language
+from synth_assets.quality.python_blocks import find_unparsable
 from synth_assets.quality.refusals import find_refusal
 from synth_assets.quality.repetition import (
     DOUBLED,
@@ -30,7 +32,7 @@ from synth_assets.quality.words import count_words, is_signs, words
 
 __all__ = ["RULES", "TEXT_RULES", "Rule", "check_row", "repetition_findings"]
 
-SOURCES = ("leaks", "private_data", "equations", "findings", "languages", "refusals", "repetition", "toxicity", "words")
+SOURCES = ("leaks", "private_data", "equations", "findings", "languages", "python_blocks", "refusals", "repetition", "toxicity", "words")
 """The modules beside this one that decide what breaks a rule: a change in one makes what was filtered stale."""
 
 Score = float | None
@@ -173,6 +175,14 @@ def _false_equation(row: _Row) -> Fault | None:
     return (found.false, one_line(found.first_false)) if found.false else None
 
 
+def _broken_code(row: _Row) -> Fault | None:
+    # What the prompt holds may be shown again, and so may code that is talked about because it is broken.
+    if find_unparsable(row.prompt) or any(_ABOUT_SYNTAX.search(text) for _, text in row.texts):
+        return None
+    span = find_unparsable(row.thinking.answer)
+    return (None, excerpt(row.thinking.answer, *span)) if span else None
+
+
 def _refusal(row: _Row) -> Fault | None:
     answer = row.thinking.answer
     span = find_refusal(row.prompt, answer)
@@ -219,6 +229,8 @@ def _toxicity(row: _Row) -> Fault | None:
 
 
 _GOPHER = "Gopher (Rae et al. 2021, arXiv 2112.11446, table A1)"
+_ABOUT_SYNTAX = re.compile(r"syntax\s?error|indentation\s?error|pseudo-?code|Python\s?2|语法错误|伪代码", re.IGNORECASE)
+
 _OPEN_INSTRUCT = "open-instruct's repetition filter (Tulu 3, arXiv 2411.15124)"
 
 RULES: dict[str, Rule] = {
@@ -249,6 +261,11 @@ RULES: dict[str, Rule] = {
         "The answer, reasoning aside, states a sum of plain numbers that is false, and the prompt does not.",
         "ours: of 52,002 Alpaca rows it finds 11, 10 of them wrong; of 3,105 sums in GSM8K's solutions 2, both wrong",
         _false_equation,
+    ),
+    "broken_code": Rule(
+        "A fenced block of Python in the answer does not parse, and neither prompt nor answer is about that.",
+        "ours: of 57 blocks in eight models' answers to AlpacaEval's prompts it finds 6, two of them another language under Python's name",
+        _broken_code,
     ),
     "duplicate_lines": Rule(
         "Too many lines of the response repeat an earlier one (from 50 words on, outside fenced code).",
