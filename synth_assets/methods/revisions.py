@@ -2,10 +2,9 @@
 
 Who learns from such a pair learns to speak of answers. Models present what they revised ("A more detailed answer: ...") or excuse themselves to the
 critic, which is taken off, and small ones tell of it instead of writing it, before it or after it ("The answer provides more detail about ...", "It
-can still be cut. Here's a revised version: ...", "This critique ..."): of 43 revisions of a 135M teacher 27 told. Of Alpaca's 52,002 answers five are
-taken for either: two are apologies that were asked for, one evaluates an answer, one speaks of its own critique of an essay, one corrects a sentence;
-where the first answer speaks so too, nothing is said of the revision. Code that is presented in mid-text stays, for what stands before it explains
-it.
+can still be cut. Here's a revised version: ...", "This critique ..."): of 138 revisions of a 135M teacher 40 told. Of Alpaca's 52,002 answers seven
+are taken for either: five speak of an answer or a text because that was asked, two are apologies that were asked for; where the first answer speaks
+so too, nothing is said of the revision. Code that is presented in mid-text stays, for what stands before it explains it.
 """
 
 import re
@@ -20,7 +19,8 @@ _VERSION = rf"(?:an?|the|my)\s+{_KIND}\s+(?:answer|response|version|revision){_A
 _PRESENTED = re.compile(
     r"\A\W*(?:(?:sure|certainly)[,!.]\s*)?(?:here(?:['’]s| is)\s+)?(?:(?:an?|the|my)\s+)?"
     rf"{_KIND}\s+(?:answer|response|version|revision){_ABOUT}?{_IS}?{_COLON}"
-    rf"|\A\W*(?:the|my)\s+(?:answer|response){_ABOUT}?{_IS}{_COLON}"
+    rf"|\A\W*(?:the|my)\s+(?:(?:correct|right|best|final)\s+)?(?:answer|response){_ABOUT}?{_IS}{_COLON}"
+    rf"|\A\W*here(?:['’]s| is)\s+another\s+(?:possible\s+)?(?:answer|response|version){_COLON}"
     rf"|\A\W*(?:以下是|这是)?(?:修改|修订|改进|改写|更正|更\w{{1,3}})后?的?(?:回答|答案|版本)(?:是|如下)?{_COLON}",
     re.IGNORECASE,
 )
@@ -32,23 +32,40 @@ _EXCUSED = re.compile(
     re.IGNORECASE,
 )
 
+_BEGINS = (
+    rf"(?:the|this|my|your)\s+(?:(?:original|given|provided|above|previous|{_KIND})\s+)?(?:answer|response|revision)\s+"
+    r"(?:uses|does|has|needs|should|could|must|makes|takes|tries|says|states|gives|shows)\b",
+    r"this\s+(?:answer|response|revision)\s+(?:is|was|has|can|will|would|may)\b",
+    r"(?:the|this|my|an?)\s+(?:answer|response)\s+(?:for|to)\s+(?:this|the|your)\s+(?:question|prompt|task|problem)\s+(?:requires|needs|should|could|must)\b",
+    r"this\s+(?:(?:type|kind)\s+of\s+)?(?:question|reasoning|prompt)\s+(?:asks|is\s+asking|requires|involves|often|needs)\b",
+    r"(?:this|the)\s+(?:task|example|prompt|instruction)\s+(?:is\s+not\s+only|provides|offers)\b",
+    rf"(?:an?|the)\s+{_KIND}\s+(?:answer|response|revision|version(?!\s+of\b)){_ABOUT}?\s+(?:would|could|might|should|can|may|is|will)\b",
+    r"(?:这个|该|此|上述|原)(?:回答|答案|回复)(?:应该?|可以|没有|过于|比较|提供|缺|忽略|解释|说明|强调|需要|未)",
+)
+
+_SENTENCES = (
+    rf"(?:the|this|my|your)\s+(?:(?:original|given|provided|above|previous|{_KIND})\s+)?(?:answer|response|revision)\s+"
+    r"(?:treats|demonstrates|advises|allows|provides|explains|addresses|focuses|includes|lacks|avoids|mentions|follows"
+    r"|emphasi[sz]es|highlights|suggests|acknowledges|offers|contains|describes|fails|is\s+not\s+only|is\s+(?:clear|concise|correct|accurate|helpful))\b",
+)
+
+_ANYWHERE = (
+    rf"\bhere(?:['’]s|\s+is)\s+{_VERSION}\s?[:：](?![*_\s]*`)",
+    rf"\b{_VERSION}\s+(?:would|could|might)\s+(?:be|have\s+been)\b",
+    r"\b(?:(?:this|the|your|my)\s+(?:\w+\s+)?|(?:not|no)\s+an?\s+)critique\b",
+    r"(?:\A|\n)\W*(?:critique|revision|revised\s+answer)\s?[:：]",
+    r"\b(?:the|my|your)\s+(?:original|previous|earlier)\s+(?:question|answer|response|prompt|revision)\b",
+    r"\bthe\s+(?:answer|response)\s+(?:for|to)\s+(?:this|the|your)\s+(?:question|prompt|task|problem)\s+(?:would|could|should)\s+be\b",
+    r"\bI(?:['’]ll|\s+will)\s+(?:make\s+sure|try|be\s+sure)\s+to\s+\w+\s+my\s+(?:answer|response)\b",
+)
+
+_LAST_LINES = (
+    r"(?:this|the)\s+(?:(?:above|revised|rewritten|new|updated|improved)\s+)?(?:version|message|response|revision|rewrite)\s+"
+    r"(?:is|conveys|keeps|maintains|uses|avoids|emphasi[sz]es|captures|removes|remains|ensures)\b[^\n]*",
+)
+
 _TOLD = re.compile(
-    rf"\A\W*(?:(?:the|this|my|your)\s+(?:(?:original|given|provided|above|previous|{_KIND})\s+)?(?:answer|response|revision)\s+"
-    r"(?:treats|demonstrates|advises|allows|provides|says|states|gives|shows|explains|uses|does|has|needs|should|could|must|addresses|focuses|includes|lacks"
-    r"|avoids|mentions|follows|emphasi[sz]es|highlights|suggests|acknowledges|offers|contains|describes|makes|takes|fails|tries)\b"
-    r"|this\s+(?:answer|response|revision)\s+(?:is|was|has|can|will|would|may)\b"
-    r"|(?:the|this|my|an?)\s+(?:answer|response)\s+(?:for|to)\s+(?:this|the|your)\s+(?:question|prompt|task|problem)\s+(?:requires|needs|should|could|must)\b"
-    r"|this\s+(?:(?:type|kind)\s+of\s+)?(?:question|reasoning|prompt)\s+(?:asks|is\s+asking|requires|involves|often|needs)\b"
-    rf"|(?:an?|the)\s+{_KIND}\s+(?:answer|response|revision|version(?!\s+of\b)){_ABOUT}?\s+(?:would|could|might|should|can|may|is|will)\b)"
-    rf"|\bhere(?:['’]s|\s+is)\s+{_VERSION}\s?[:：](?![*_\s]*`)"
-    rf"|\b{_VERSION}\s+(?:would|could|might)\s+(?:be|have\s+been)\b"
-    r"|\b(?:this|the|your|my)\s+(?:\w+\s+)?critique\b|(?:\A|\n)\W*(?:critique|revision|revised\s+answer)\s?[:：]"
-    r"|\b(?:the|my|your)\s+(?:original|previous|earlier)\s+(?:question|answer|response|prompt|revision)\b"
-    r"|\bthe\s+(?:answer|response)\s+(?:for|to)\s+(?:this|the|your)\s+(?:question|prompt|task|problem)\s+(?:would|could|should)\s+be\b"
-    r"|\bI(?:['’]ll|\s+will)\s+(?:make\s+sure|try|be\s+sure)\s+to\s+\w+\s+my\s+(?:answer|response)\b"
-    r"|\n\W*(?:this|the)\s+(?:(?:above|revised|rewritten|new|updated|improved)\s+)?(?:version|message|response|revision|rewrite)\s+"
-    r"(?:is|conveys|keeps|maintains|uses|avoids|emphasi[sz]es|captures|removes|remains|ensures)\b[^\n]*\Z"
-    r"|\A\W*(?:这个|该|此|上述|原)(?:回答|答案|回复)(?:应该?|可以|没有|过于|比较|提供|缺|忽略|解释|说明|强调|需要|未)",
+    rf"\A\W*(?:{'|'.join(_BEGINS)})|(?:\A\W*|[.!?]\s+|\n\W*)(?:{'|'.join(_SENTENCES)})|{'|'.join(_ANYWHERE)}|\n\W*(?:{'|'.join(_LAST_LINES)})\Z",
     re.IGNORECASE,
 )
 
@@ -59,5 +76,5 @@ def without_presentation(text: str) -> str:
 
 
 def speaks_of_an_answer(text: str) -> bool:
-    """Whether a text begins or ends as one that tells of an answer, or names its critique."""
+    """Whether a text tells of an answer: as it begins, as it ends or in between."""
     return _TOLD.search(text) is not None
