@@ -18,6 +18,10 @@ from synth_assets.quality.asking import asks
         "The text below has mistakes; correct them.",
         "1. Compare tea and coffee.",
         "Is a whale a fish",
+        "How do the French say 'How can I help you?'",
+        'Rewrite the sentence: "I would be happy to help you."',
+        "Sure-footed animals: name three.",
+        "I'm happy to pay more. Which of these should I choose? Feel free to ask me for more.",
     ],
 )
 def test_a_question_or_a_request_is_seen(text: str) -> None:
@@ -33,6 +37,11 @@ def test_a_question_or_a_request_is_seen(text: str) -> None:
         "To create a perfect cup of tea, we need to keep the ratio of sugar and spice.",
         "A net 30 means that a bill is paid within a month.",
         "The moon moves the sea.",
+        "This is a great challenge, but please make it even more challenging.",
+        "Great question! Explain the tides to a child.",
+        "Certainly! Please send me the text.",
+        "If you need help with your essay, please send it. I'm here to help!",
+        "Tell me about your order. How can I assist you today?",
     ],
 )
 def test_a_statement_or_an_answer_is_no_request(text: str) -> None:
@@ -40,13 +49,24 @@ def test_a_statement_or_an_answer_is_no_request(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["请说出三种猛禽。", "鲸是鱼吗", "把这句话改写成被动句。", "列出五种水果。", "为社区活动列一份准备清单。", "Name three birds."]
+    "text",
+    [
+        "请说出三种猛禽。",
+        "鲸是鱼吗",
+        "把这句话改写成被动句。",
+        "列出五种水果。",
+        "用英语怎么说“有什么可以帮您”？",
+        "为社区活动列一份准备清单。",
+        "Name three birds.",
+    ],
 )
 def test_chinese_is_seen_too(text: str) -> None:
     assert asks(text, "zh")
 
 
-@pytest.mark.parametrize("text", ["你说得对，正确答案应该是八厘米。", "月亮引起潮汐。", ""])
+@pytest.mark.parametrize(
+    "text", ["你说得对，正确答案应该是八厘米。", "月亮引起潮汐。", "", "这是一个很好的问题，请看下面。", "请把文章发给我，我很乐意为您解答。"]
+)
 def test_a_chinese_statement_is_no_request(text: str) -> None:
     assert not asks(text, "zh")
 
