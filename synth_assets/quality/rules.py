@@ -28,11 +28,12 @@ from synth_assets.quality.repetition import (
     without_code,
 )
 from synth_assets.quality.toxicity import most_toxic
+from synth_assets.quality.word_limits import word_limit
 from synth_assets.quality.words import count_words, is_signs, words
 
 __all__ = ["RULES", "TEXT_RULES", "Rule", "check_row", "repetition_findings"]
 
-SOURCES = ("leaks", "private_data", "equations", "findings", "languages", "python_blocks", "refusals", "repetition", "toxicity", "words")
+SOURCES = ("leaks", "private_data", "equations", "findings", "languages", "python_blocks", "refusals", "repetition", "toxicity", "word_limits", "words")
 """The modules beside this one that decide what breaks a rule: a change in one makes what was filtered stale."""
 
 Score = float | None
@@ -150,6 +151,12 @@ def _response_too_long(row: _Row) -> Fault | None:
     return (count, one_line(row.response)) if count > row.limits.max_response_words else None
 
 
+def _over_word_limit(row: _Row) -> Fault | None:
+    limit = word_limit(row.prompt)
+    count = count_words(row.thinking.answer, row.language) if limit else 0
+    return (count, one_line(f"{count} words of {limit}: {row.prompt}")) if limit and count > _LIMIT_TOLERANCE * limit else None
+
+
 def _response_equals_prompt(row: _Row) -> Fault | None:
     prompt, answer = row.prompt.strip(), row.thinking.answer.strip()
     # Texts without any word, such as a formula's signs, are compared as they are.
@@ -229,6 +236,9 @@ def _toxicity(row: _Row) -> Fault | None:
 
 
 _GOPHER = "Gopher (Rae et al. 2021, arXiv 2112.11446, table A1)"
+_LIMIT_TOLERANCE = 1.2
+"""What is a word is a matter of counting."""
+
 _ABOUT_SYNTAX = re.compile(r"syntax\s?error|indentation\s?error|pseudo-?code|Python\s?2|语法错误|伪代码", re.IGNORECASE)
 
 _OPEN_INSTRUCT = "open-instruct's repetition filter (Tulu 3, arXiv 2411.15124)"
@@ -247,6 +257,11 @@ RULES: dict[str, Rule] = {
         _response_too_short,
     ),
     "response_too_long": Rule("More words in the response than max_response_words, reasoning counted.", "ours", _response_too_long),
+    "over_word_limit": Rule(
+        "The prompt allows the answer so many words, or Chinese characters, and it has more than a fifth beyond them.",
+        "IFEval (arXiv 2311.07911): number of words; of 184 Alpaca rows with a limit it finds 18, all of them truly",
+        _over_word_limit,
+    ),
     "response_equals_prompt": Rule(
         "The answer repeats the prompt, letter case and punctuation aside.",
         "Self-Instruct (arXiv 2212.10560): output equal to input",
