@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from synth_assets.quality.rules import RULES
 from synth_assets.warehouse import Warehouse
 from synth_assets_tests.graph.world import command, environment, teacher
 from synth_assets_tests.messages_api import MessagesApi
@@ -143,6 +144,10 @@ def test_a_page_is_served_until_it_is_stopped(line: str, kitchen: Kitchen) -> No
 def test_make_has_every_target_that_is_named() -> None:
     for target in set(re.findall(r"(?m)(?:`|^)make ([a-z-]+)", README)):
         assert subprocess.run(["make", "-n", target], cwd=ROOT, capture_output=True, check=False).returncode == 0, target
+
+
+def test_it_counts_the_rules() -> None:
+    assert f"**Rules** (`quality/rules.py`), {len(RULES)} of them" in README
 
 
 def test_the_python_block_reads_the_release(kitchen: Kitchen) -> None:
