@@ -43,11 +43,11 @@ class _Aside:
 
     def evaluate(self, work: tuple[Work, ...]) -> dict[str, Verdict] | None:
         """Its verdicts; None where it has none to give."""
-        try:
+        try:  # not every frame makes a table: with two columns of one name, say, or a number that Arrow has no type for
             tables = [_table(frame, expected) for frame, expected in work]
             asked = [[[name, expectation.type, dict(expectation.given)] for name, expectation in expected.items()] for _, expected in work]
             line = json.dumps({"asked": asked, "bytes": [len(table) for table in tables]}).encode()
-        except (TypeError, ValueError):  # Arrow's errors are ValueErrors: of a frame that no table can hold, such as one with two columns of a name
+        except Exception:  # noqa: BLE001 - evaluated in this process it says what is wrong
             return None
         with self._one_at_a_time:
             if not self._usable:
@@ -78,12 +78,15 @@ _present: _Aside | None = None
 def standing_by() -> Iterator[None]:
     """What is evaluated in the block is evaluated in a process of its own, which begins to load at once."""
     global _present
-    outer, _present = _present, _Aside()
+    outer = _present
+    with suppress(OSError):  # no memory or no number for a process: this one does without
+        _present = _Aside()
     try:
         yield
     finally:
         ended, _present = _present, outer
-        ended.close()
+        if ended is not None and ended is not outer:
+            ended.close()
 
 
 def evaluate(*work: Work) -> dict[str, Verdict]:

@@ -2,7 +2,7 @@
 
 Who learns from such a pair learns to speak of answers. Models present what they revised ("A more detailed answer: ...") or excuse themselves to the
 critic, which is taken off, and small ones tell of it instead of writing it, before it or after it ("The answer provides more detail about ...", "It
-can still be cut. Here's a revised version: ...", "This critique ..."): of 138 revisions of a 135M teacher 40 told. Of Alpaca's 52,002 answers seven
+can still be cut. Here's a revised version: ...", "This critique ..."): of 138 revisions of a 135M teacher 39 told. Of Alpaca's 52,002 answers seven
 are taken for either: five speak of an answer or a text because that was asked, two are apologies that were asked for; where the first answer speaks
 so too, nothing is said of the revision. Code that is presented in mid-text stays, for what stands before it explains it.
 """
@@ -34,7 +34,8 @@ _EXCUSED = re.compile(
 
 _BEGINS = (
     rf"(?:the|this|my|your)\s+(?:(?:original|given|provided|above|previous|{_KIND})\s+)?(?:answer|response|revision)\s+"
-    r"(?:uses|does|has|needs|should|could|must|makes|takes|tries|says|states|gives|shows)\b",
+    r"(?:treats|demonstrates|advises|allows|provides|says|states|gives|shows|explains|uses|does|has|needs|should|could|must|addresses|focuses|includes|lacks"
+    r"|avoids|mentions|follows|emphasi[sz]es|highlights|suggests|acknowledges|offers|contains|describes|makes|takes|fails|tries|is\s+not\s+only)\b",
     r"this\s+(?:answer|response|revision)\s+(?:is|was|has|can|will|would|may)\b",
     r"(?:the|this|my|an?)\s+(?:answer|response)\s+(?:for|to)\s+(?:this|the|your)\s+(?:question|prompt|task|problem)\s+(?:requires|needs|should|could|must)\b",
     r"this\s+(?:(?:type|kind)\s+of\s+)?(?:question|reasoning|prompt)\s+(?:asks|is\s+asking|requires|involves|often|needs)\b",
@@ -43,18 +44,15 @@ _BEGINS = (
     r"(?:这个|该|此|上述|原)(?:回答|答案|回复)(?:应该?|可以|没有|过于|比较|提供|缺|忽略|解释|说明|强调|需要|未)",
 )
 
-_SENTENCES = (
-    rf"(?:the|this|my|your)\s+(?:(?:original|given|provided|above|previous|{_KIND})\s+)?(?:answer|response|revision)\s+"
-    r"(?:treats|demonstrates|advises|allows|provides|explains|addresses|focuses|includes|lacks|avoids|mentions|follows"
-    r"|emphasi[sz]es|highlights|suggests|acknowledges|offers|contains|describes|fails|is\s+not\s+only|is\s+(?:clear|concise|correct|accurate|helpful))\b",
-)
+_SENTENCES = (r"(?:the|this)\s+answer\s+(?:demonstrates|provides|addresses|lacks|emphasi[sz]es|highlights|acknowledges|is\s+not\s+only)\b",)
 
 _ANYWHERE = (
     rf"\bhere(?:['’]s|\s+is)\s+{_VERSION}\s?[:：](?![*_\s]*`)",
-    rf"\b{_VERSION}\s+(?:would|could|might)\s+(?:be|have\s+been)\b",
-    r"\b(?:(?:this|the|your|my)\s+(?:\w+\s+)?|(?:not|no)\s+an?\s+)critique\b",
-    r"(?:\A|\n)\W*(?:critique|revision|revised\s+answer)\s?[:：]",
-    r"\b(?:the|my|your)\s+(?:original|previous|earlier)\s+(?:question|answer|response|prompt|revision)\b",
+    r"\b(?:an?|the)\s+(?:more\s+\w+|better|improved|revised|rewritten|corrected|clearer)\s+(?:answer|response|version|revision)"
+    rf"{_ABOUT}?\s+(?:would|could)\s+(?:be|have\s+been)\b",
+    r"\b(?:this|your|my|(?:the\s+)?(?:original|previous|above)|(?:not|no)\s+an?)\s+critique\b|\bthe\s+critique\s+(?:is|has|says|mentions|suggests|points)\b",
+    r"(?:\A|\n)[^\w\n]*(?:critique|revised\s+answer)\s?[:：]",
+    r"\bthe\s+original\s+(?:question|prompt|answer)\b",
     r"\bthe\s+(?:answer|response)\s+(?:for|to)\s+(?:this|the|your)\s+(?:question|prompt|task|problem)\s+(?:would|could|should)\s+be\b",
     r"\bI(?:['’]ll|\s+will)\s+(?:make\s+sure|try|be\s+sure)\s+to\s+\w+\s+my\s+(?:answer|response)\b",
 )
@@ -65,7 +63,7 @@ _LAST_LINES = (
 )
 
 _TOLD = re.compile(
-    rf"\A\W*(?:{'|'.join(_BEGINS)})|(?:\A\W*|[.!?]\s+|\n\W*)(?:{'|'.join(_SENTENCES)})|{'|'.join(_ANYWHERE)}|\n\W*(?:{'|'.join(_LAST_LINES)})\Z",
+    rf"\A\W*(?:{'|'.join(_BEGINS)})|(?:[.!?] |\n[^\w\n]*)(?:{'|'.join(_SENTENCES)})|{'|'.join(_ANYWHERE)}|\n[^\w\n]*(?:{'|'.join(_LAST_LINES)})\Z",
     re.IGNORECASE,
 )
 

@@ -23,7 +23,7 @@ _ADDRESSED = re.compile(
 """Somebody is asked, in words or by a question mark."""
 
 _CLAUSE = re.compile(
-    r"(?:\A|[.!;:,\n(\[–—-]|\b(?:and|then|also|now|first|next|or|let's)\b)[\s\"'“‘*#\d.)]*(?=([a-z]+)(?:[\s,]+([a-z]+))?)",
+    r"(?:\A|[.!;:,\n(\[–—-]|\b(?:and|then|also|now|first|next|or|let's)\b)(?:[^\S\n]|[\"'“‘*#\d)])*(?=([a-z]+)(?:[\s,]+([a-z]+))?)",
     re.IGNORECASE,
 )
 """The first two words after where a clause may begin: the first may be an adverb."""
@@ -75,25 +75,35 @@ _ASKED_ZH = re.compile(
 )
 
 
-_ANSWERS = re.compile(
-    r"\A\W*(?:(?:this|that)(?:['’]s|\s+is)\s+(?:such\s+)?an?\s+(?:really\s+|very\s+)?(?:great|good|excellent|interesting|wonderful|fantastic|thoughtful)\s+"
-    r"(?:question|challenge|task|message|prompt|example|point|start)\b|(?:a\s+)?(?:great|good|excellent)\s+(?:question|challenge|point|job|start)[!.,]"
-    r"|you(?:['’]re|\s+are)\s+(?:absolutely\s+)?(?:right|correct)\b|(?:certainly|sure|of\s+course|absolutely)[!,.]"
+_PRAISES = re.compile(
+    r"\W*(?:(?:this|that)(?:['’]s|\s+is)\s+(?:such\s+)?an?\s+(?:really\s+)?(?:great|excellent|wonderful|fantastic)\s+(?:question|challenge|task|prompt)[!,.]"
+    r"|(?:a\s+)?(?:great|good|excellent)\s+(?:question|challenge|point|job)[!,.]|you(?:['’]re|\s+are)\s+(?:absolutely\s+)?(?:right|correct)[!,.]"
+    r"|(?:certainly|sure|of\s+course|absolutely)!|certainly[,.]"
     r"|I(?:['’]m|\s+am)\s+(?:glad|happy)\s+(?:to\s+(?:hear|see)|(?:that\s+)?you(?:['’]ve|\s+have|['’]re|\s+are|\s+asked|\s+shared))\b"
-    r"|(?:这|那)(?:真)?是一?个(?:很|非常)?好的?(?:问题|想法|例子)|当然(?:可以)?[，！,!]|好的[，！,!]|没问题[，！,!])"
-    r"|(?:\A|[.!?]\s+|\n\s*)(?:I(?:['’]m|\s+am)\s+(?:always\s+|also\s+)?(?:here|ready|happy|glad)\s+to\s+(?:help|assist)"
-    r"|I(?:['’]d|['’]ll|\s+would|\s+will)\s+be\s+(?:happy|glad|delighted)\s+to\s+(?:help|assist|answer)"
-    r"|(?:how|what)\s+(?:can|may|could)\s+I\s+(?:help|assist|do\s+for)\s+you)"
-    r"[^.!?\n\"”]*[.!?]*\s*\Z"
-    r"|(?:我很乐意(?:为[您你])?(?:帮助|提供帮助|解答)|有什么(?:可以|能)帮(?:助)?[您你]的?)[^。！？\n”]*[。！？]*\s*\Z",
+    r"|(?:这|那)(?:真)?是一?个(?:很|非常)好的问题[，。！,!]|当然(?:可以)?[！!]|好的[！!]|没问题[！!])",
     re.IGNORECASE,
 )
-"""What an assistant says before or after its answer."""
+_OFFERS = re.compile(
+    r"[.!?] (?:I(?:['’]m|\s+am)\s+(?:always\s+|also\s+)?(?:here|ready|happy|glad)\s+to\s+(?:help|assist)"
+    r"|I(?:['’]d|['’]ll|\s+would|\s+will)\s+be\s+(?:happy|glad|delighted)\s+to\s+(?:help|assist|answer)"
+    r"|(?:how|what)\s+(?:can|may|could)\s+I\s+(?:help|assist|do\s+for)\s+you)[^.!?\n\"”]*[.!?]?\Z"
+    r"|[，。！](?:我很乐意为[您你])[^。！？\n”：]*[。！]?\Z",
+    re.IGNORECASE,
+)
+_OFFER_CHARACTERS = 200
+
+
+def _answers(text: str) -> bool:
+    """Whether an assistant speaks: it praises the question before it answers, or offers more help behind, which may stand in a text to work on too."""
+    if _PRAISES.match(text):
+        return True
+    offered = _OFFERS.search(text.rstrip()[-_OFFER_CHARACTERS:]) is not None
+    return offered and text.partition(" ")[0].lower() not in _VERBS and not re.search('[:："“”]', text)
 
 
 def asks(text: str, language: str) -> bool:
     """Whether the instruction `text` of `language` (en, zh) has a sign of a question or a request, and is not an answer."""
-    if _ANSWERS.search(text):
+    if _answers(text):
         return False
     if language.split("-")[0] == "zh" and _ASKED_ZH.search(text):
         return True

@@ -184,7 +184,7 @@ def _false_equation(row: _Row) -> Fault | None:
 
 def _broken_code(row: _Row) -> Fault | None:
     # What the prompt holds may be shown again, and so may code that is talked about because it is broken.
-    if find_unparsable(row.prompt) or any(_ABOUT_SYNTAX.search(text) for _, text in row.texts):
+    if find_unparsable(row.prompt) or _ASKED_TO_MEND.search(row.prompt) or any(_ABOUT_SYNTAX.search(text) for _, text in row.texts):
         return None
     span = find_unparsable(row.thinking.answer)
     return (None, excerpt(row.thinking.answer, *span)) if span else None
@@ -236,6 +236,8 @@ def _toxicity(row: _Row) -> Fault | None:
 
 
 _GOPHER = "Gopher (Rae et al. 2021, arXiv 2112.11446, table A1)"
+_ASKED_TO_MEND = re.compile(r"\b(?:fix|debug|bugs?|wrong|errors?|mistakes?|correct|repair)\b|修复|改正|纠正|错误|出错|报错|调试", re.IGNORECASE)
+
 _LIMIT_TOLERANCE = 1.2
 """What is a word is a matter of counting."""
 
@@ -259,7 +261,7 @@ RULES: dict[str, Rule] = {
     "response_too_long": Rule("More words in the response than max_response_words, reasoning counted.", "ours", _response_too_long),
     "over_word_limit": Rule(
         "The prompt allows the answer so many words, or Chinese characters, and it has more than a fifth beyond them.",
-        "IFEval (arXiv 2311.07911): number of words; of 184 Alpaca rows with a limit it finds 18, all of them truly",
+        "IFEval (arXiv 2311.07911): number of words; of 140 Alpaca rows with a limit it finds 18, all of them truly",
         _over_word_limit,
     ),
     "response_equals_prompt": Rule(
@@ -279,7 +281,7 @@ RULES: dict[str, Rule] = {
     ),
     "broken_code": Rule(
         "A fenced block of Python in the answer does not parse, and neither prompt nor answer is about that.",
-        "ours: of 57 blocks in eight models' answers to AlpacaEval's prompts it finds 6, two of them another language under Python's name",
+        "ours: of 56 blocks in eight models' answers to AlpacaEval's prompts it finds 4, one of them another language under Python's name",
         _broken_code,
     ),
     "duplicate_lines": Rule(

@@ -41,7 +41,11 @@ class _Worker:
         )
         self._lines: queue.Queue[str] = queue.Queue()
         threading.Thread(target=self._read, daemon=True).start()
-        self._lines.get(timeout=START_SECONDS)
+        try:
+            self._lines.get(timeout=START_SECONDS)
+        except BaseException:
+            self.close()
+            raise
 
     def _read(self) -> None:
         assert self._process.stdout is not None

@@ -47,6 +47,7 @@ def test_it_says_what_this_process_says() -> None:
     here = [found(defect) for defect in DEFECTS[::3]]
     with aside.standing_by():
         there = [found(defect) for defect in DEFECTS[::3]]
+        assert aside._present is not None and aside._present._usable and aside._present._process.poll() is None
     assert sum(not result.passed for results in here for result in results) >= len(here)
     assert there == here
 
@@ -67,6 +68,23 @@ def test_one_that_dies_costs_no_verdict() -> None:
             if stage == "teacher_responses":
                 os.kill(aside._present._process.pid, signal.SIGKILL)
             assert all(result.passed for result in validate(stage, facts[stage], DOMAIN, facts))
+
+
+def test_a_frame_that_arrow_has_no_type_for_is_evaluated_here() -> None:
+    facts = frames(good())
+    seeds = facts["seeds"].assign(id=2**70)
+    here = validate("seeds", seeds, DOMAIN, facts)
+    assert [result.name for result in here if not result.passed] == ["ids_unique"]
+    with aside.standing_by():
+        assert validate("seeds", seeds, DOMAIN, facts) == here
+
+
+def test_a_run_goes_on_without_it_where_no_process_can_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    facts = frames(good())
+    with aside.standing_by():
+        assert aside._present is None
+        assert all(result.passed for result in validate("seeds", facts["seeds"], DOMAIN, facts))
 
 
 def test_the_library_is_loaded_there_alone_and_nothing_is_left() -> None:

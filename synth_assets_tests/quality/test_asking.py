@@ -21,6 +21,12 @@ from synth_assets.quality.asking import asks
         "How do the French say 'How can I help you?'",
         'Rewrite the sentence: "I would be happy to help you."',
         "Sure-footed animals: name three.",
+        "Sure, cats are cute. Name three reasons why dogs are better.",
+        "Translate this sentence into French:\nHow can I help you today?",
+        "Paraphrase the sentence.\n\nI would be happy to help.",
+        "Classify the sentence as formal or informal. How can I help you?",
+        "You are right behind the second runner and pass him. What place are you in?",
+        "This is a good example of irony. Explain why.",
         "I'm happy to pay more. Which of these should I choose? Feel free to ask me for more.",
     ],
 )
@@ -41,7 +47,7 @@ def test_a_question_or_a_request_is_seen(text: str) -> None:
         "Great question! Explain the tides to a child.",
         "Certainly! Please send me the text.",
         "If you need help with your essay, please send it. I'm here to help!",
-        "Tell me about your order. How can I assist you today?",
+        "You've told me about your order, please go on. How can I assist you today?",
     ],
 )
 def test_a_statement_or_an_answer_is_no_request(text: str) -> None:
@@ -56,6 +62,8 @@ def test_a_statement_or_an_answer_is_no_request(text: str) -> None:
         "把这句话改写成被动句。",
         "列出五种水果。",
         "用英语怎么说“有什么可以帮您”？",
+        "这是一个很好的例子，请分析它的修辞手法。",
+        "把下面的句子翻译成英语：你好，我很乐意为您服务。",
         "为社区活动列一份准备清单。",
         "Name three birds.",
     ],
@@ -65,7 +73,7 @@ def test_chinese_is_seen_too(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["你说得对，正确答案应该是八厘米。", "月亮引起潮汐。", "", "这是一个很好的问题，请看下面。", "请把文章发给我，我很乐意为您解答。"]
+    "text", ["你说得对，正确答案应该是八厘米。", "月亮引起潮汐。", "", "这是一个很好的问题，请看下面。", "如果还有别的问题，请告诉我，我很乐意为您解答。"]
 )
 def test_a_chinese_statement_is_no_request(text: str) -> None:
     assert not asks(text, "zh")
