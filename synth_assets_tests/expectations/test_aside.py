@@ -74,7 +74,7 @@ def test_a_frame_that_arrow_has_no_type_for_is_evaluated_here() -> None:
     facts = frames(good())
     seeds = facts["seeds"].assign(id=2**70)
     here = validate("seeds", seeds, DOMAIN, facts)
-    assert [result.name for result in here if not result.passed] == ["ids_unique"]
+    assert "ids_unique" in [result.name for result in here if not result.passed]
     with aside.standing_by():
         assert validate("seeds", seeds, DOMAIN, facts) == here
 
