@@ -236,7 +236,9 @@ def _toxicity(row: _Row) -> Fault | None:
 
 
 _GOPHER = "Gopher (Rae et al. 2021, arXiv 2112.11446, table A1)"
-_ASKED_TO_MEND = re.compile(r"\b(?:fix|debug|bugs?|wrong|errors?|mistakes?|correct|repair)\b|修复|改正|纠正|错误|出错|报错|调试", re.IGNORECASE)
+_ASKED_TO_MEND = re.compile(
+    r"\b(?:fix|debug|bugs?|wrong|mistakes?|correct|repair|(?:an?|the|this|which)\s+(?:\w+\s+)?error)\b|修复|改正|纠正|错误|出错|报错|调试", re.IGNORECASE
+)
 
 _LIMIT_TOLERANCE = 1.2
 """What is a word is a matter of counting."""

@@ -67,6 +67,7 @@ def test_good_rows_break_no_rule(prompt: str, response: str, language: str) -> N
         ("In 10 words or less, say why the sky is blue.", ANSWER, "en", ["over_word_limit"]),
         ("不超过20个字，解释天空为什么是蓝色的。", ANSWER_ZH, "zh", ["over_word_limit"]),
         ("Sort a list in Python.", "```python\nx = [2, 1]\nprint(sorted(x)\n```", "en", ["broken_code"]),
+        ("How does error handling differ from a loop in Python?", "```python\nwhile True # no colon\n    pass\n```", "en", ["broken_code"]),
         ("用Python给列表排序。", "下面是代码：\n```py\nfor i in range(3)\n    print(i)\n```", "zh", ["broken_code"]),
         (PROMPT, f"As of my last knowledge update, this holds. {ANSWER}", "en", ["boilerplate"]),
         (PROMPT, f"{ANSWER}<|im_end|>", "en", ["scaffold_text"]),
