@@ -10,6 +10,7 @@ from typing import Any
 import dagster as dg
 import pytest
 from dagster._check import CheckError
+from dagster._core.events import ASSET_CHECK_EVENTS
 from dagster._core.storage.event_log import SqliteEventLogStorage
 
 from synth_assets import event_log
@@ -159,9 +160,7 @@ def test_events_that_come_together_are_stored_together_or_not_at_all(instance: d
     run = materialize(instance)
     log = instance.event_log_storage
     planned = [
-        entry
-        for entry in instance.all_logs(run)
-        if entry.dagster_event_type in event_log.ASSET_CHECK_EVENTS | {dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED}
+        entry for entry in instance.all_logs(run) if entry.dagster_event_type in {*ASSET_CHECK_EVENTS, dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED}
     ]
     assert len(planned) >= 2
     moved = [entry._replace(run_id="another") for entry in planned]
