@@ -13,14 +13,18 @@ from pathlib import Path
 __all__ = ["Standby"]
 
 _PROGRAM = """
-import gc, sys
+import gc, os, sys, threading
+told = threading.Event()
+def listen():
+    told.set() if sys.stdin.readline() else os._exit(0)
+threading.Thread(target=listen, daemon=True).start()
 from dbt.cli.main import cli, dbtRunner
 parsed = dbtRunner().invoke(["--log-level=none", "--log-level-file=none", "--no-write-json", "parse"])
-if sys.stdin.readline():
-    try:
-        cli(prog_name="dbt", obj={"manifest": parsed.result, "callbacks": []} if parsed.success else None)
-    finally:
-        gc.freeze()
+told.wait()
+try:
+    cli(prog_name="dbt", obj={"manifest": parsed.result, "callbacks": []} if parsed.success else None)
+finally:
+    gc.freeze()
 """
 
 

@@ -14,7 +14,8 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
-from threading import Lock
+from queue import SimpleQueue
+from threading import Lock, Thread
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from synth_assets.expectations.forms import Expectation
@@ -119,26 +120,34 @@ def _table(frame: "pandas.DataFrame", expected: Mapping[str, Expectation]) -> by
 
 
 def serve() -> None:
-    """The process's side, until its input ends."""
+    """The process's side, until its input ends; it then ends at once, be it loading or evaluating."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a terminal, which means the process that asks
     # What the library prints must not come between the answers.
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    asked: SimpleQueue[tuple[dict[str, Any], list[bytes]]] = SimpleQueue()
+    Thread(target=_listen, args=(sys.stdin.buffer, asked), daemon=True).start()
     from synth_assets.expectations import engine
 
     engine.load()
-    while line := sys.stdin.buffer.readline():
-        request: dict[str, Any] = json.loads(line)
-        frames = [_frame(sys.stdin.buffer, length) for length in request["bytes"]]
-        expected = [{name: Expectation(kind, given) for name, kind, given in asked} for asked in request["asked"]]
-        verdicts = engine.evaluate(*zip(frames, expected, strict=True))
+    while True:
+        request, tables = asked.get()
+        expected = [{name: Expectation(kind, given) for name, kind, given in wanted} for wanted in request["asked"]]
+        verdicts = engine.evaluate(*zip(map(_frame, tables), expected, strict=True))
         answers.write(json.dumps({name: asdict(verdict) for name, verdict in verdicts.items()}).encode() + b"\n")
         answers.flush()
 
 
-def _frame(source: BinaryIO, length: int) -> "pandas.DataFrame":
+def _listen(source: BinaryIO, asked: "SimpleQueue[tuple[dict[str, Any], list[bytes]]]") -> None:
+    while line := source.readline():
+        request = json.loads(line)
+        asked.put((request, [source.read(length) for length in request["bytes"]]))
+    os._exit(0)
+
+
+def _frame(table: bytes) -> "pandas.DataFrame":
     import pyarrow.ipc
 
-    with pyarrow.ipc.open_stream(source.read(length)) as stream:
+    with pyarrow.ipc.open_stream(table) as stream:
         frame: pandas.DataFrame = stream.read_pandas()
     return frame
