@@ -51,4 +51,4 @@ def test_one_that_died_does_not_begin(tmp_path: Path) -> None:
 def test_it_ends_with_the_process_that_started_it() -> None:
     started = subprocess.run([sys.executable, "-c", PROGRAM], stdout=subprocess.PIPE, text=True, check=False)
     assert started.returncode == -signal.SIGKILL
-    assert ends(int(started.stdout), seconds=2)
+    assert ends(int(started.stdout))
