@@ -2,8 +2,8 @@
 
 Who learns from such a pair learns to speak of answers. Models present what they revised ("A more detailed answer: ...") or excuse themselves to the
 critic, which is taken off, and small ones tell of it instead of writing it, before it or after it ("The answer provides more detail about ...", "It
-can still be cut. Here's a revised version: ...", "This critique ..."): of 138 revisions of a 135M teacher 39 told. Of Alpaca's 52,002 answers seven
-are taken for either: five speak of an answer or a text because that was asked, two are apologies that were asked for; where the first answer speaks
+can still be cut. Here's a revised version: ...", "This critique ..."): of 138 revisions of a 135M teacher 39 told. Of Alpaca's 52,002 answers five
+are taken for either: three speak of an answer or a text because that was asked, two are apologies that were asked for; where the first answer speaks
 so too, nothing is said of the revision. Code that is presented in mid-text stays, for what stands before it explains it.
 """
 
